@@ -75,8 +75,8 @@ STATUS: dict[str, tuple[int, str]] = {
 class S3Error(Exception):
     """An S3 error answer.
 
-    ``code`` is a key of `STATUS`; ``message`` the sentence a person reads; ``elements`` further elements of the XML body
-    in order (``Key``, ``BucketName``, ``Condition``, ...); ``headers`` further header fields of the answer (``Retry-After``).
+    ``code`` is a key of `STATUS`; ``message`` the sentence a person reads; ``elements`` further elements of the XML
+    body in order (``Key``, ``BucketName``, ``Condition``, ...); ``headers`` further header fields (``Retry-After``).
     The cause, where there is one, is ``__cause__``.
     """
 

@@ -1,8 +1,8 @@
 """Requests, responses and their bodies: what passes through the waist of s3d.
 
-A *request* body is ``bytes`` (small), a `FileBody` (both can be sent again) or a `StreamBody` (once, in order).
-A *response* body is ``bytes``, a `FileBody` (so that the server can use sendfile) or an async generator of ``bytes``.
-Memory use does not depend on the size of an object: only the two first kinds are ever whole in one place.
+A *request* body is ``bytes`` (small) or a `Body` (a stream, or a file that can be sent again). A *response* body is
+``bytes``, a `FileRange` (so that the server can use sendfile) or an async generator of ``bytes``. Memory use does not
+depend on the size of an object: only ``bytes`` bodies are ever whole in one place.
 """
 
 from __future__ import annotations
@@ -18,31 +18,39 @@ Headers = CIMultiDict
 (PEP 383), so that what came in can go out unchanged."""
 
 Query = list[tuple[str, str]]
-"""Decoded query parameters in the order of arrival, without those of a signature. A bare ``?acl`` is ``("acl", "")``."""
+"""Decoded query parameters in the order of arrival, without those of a signature; ``?acl`` is ``("acl", "")``."""
+
+
+class Body(Protocol):
+    """A request body that is not in memory: iteration gives its ``length`` bytes in order, in pieces of any size.
+
+    Iteration raises `s3d.s3.errors.S3Error` when the sender stops early or a declared length, digest or checksum does
+    not hold, and then before the last piece was handed out: a receiver that insists on ``length`` bytes never takes a
+    wrong body for a whole one.
+    """
+
+    @property
+    def length(self) -> int:
+        """Bytes."""
+
+    @property
+    def replayable(self) -> bool:
+        """Whether iteration can start again from the first byte (a file), or happens once (a socket)."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class FileBody:
-    """``length`` bytes of an open file from ``offset`` on. The file is read with positions, never seeked."""
+class FileRange:
+    """``length`` bytes of an open file from ``offset`` on, read by position. Whoever sends it closes it."""
 
     file: BinaryIO
     offset: int
     length: int
 
 
-class StreamBody(Protocol):
-    """``length`` bytes that arrive once, in order. Iteration raises `s3d.s3.errors.S3Error` when the sender stops
-    early or a declared length, digest or checksum does not hold, and then before the last byte was handed out: a
-    receiver that insists on ``length`` bytes never sees a wrong body as a whole one."""
-
-    @property
-    def length(self) -> int: ...
-
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
-
-
-RequestBody = bytes | FileBody | StreamBody
-ResponseBody = bytes | FileBody | AsyncGenerator[bytes, None]
+RequestBody = bytes | Body
+ResponseBody = bytes | FileRange | AsyncGenerator[bytes, None]
 
 
 def body_length(body: RequestBody) -> int:
@@ -52,7 +60,7 @@ def body_length(body: RequestBody) -> int:
 
 def is_replayable(body: RequestBody) -> bool:
     """Whether the body can be sent a second time."""
-    return isinstance(body, bytes | FileBody)
+    return isinstance(body, bytes) or body.replayable
 
 
 @dataclass(slots=True)
@@ -60,8 +68,8 @@ class S3Request:
     """One S3 request, without what belongs to the connection that it came on.
 
     ``headers`` holds neither hop-by-hop fields nor those of the client's signature, framing or transfer coding
-    (``Host``, ``Authorization``, ``Content-Length``, ``x-amz-date``, ``aws-chunked``, ...): whoever sends the request on
-    writes those anew. What is left is what the client said about the object.
+    (``Host``, ``Authorization``, ``Content-Length``, ``x-amz-date``, ``aws-chunked``, ...): whoever sends the request
+    on writes those anew. What is left is what the client said about the object.
     """
 
     method: str
@@ -69,7 +77,7 @@ class S3Request:
     """S3's name of it, or `s3d.s3.routing.UNKNOWN` for one that the model does not know; forward that untouched."""
     bucket: str | None = None
     key: str | None = None
-    """Decoded as UTF-8 with surrogates for other bytes; `s3d.s3.uri.quote_path` gives back exactly the client's bytes."""
+    """Decoded as UTF-8, other bytes as surrogates; `s3d.s3.uri.quote_path` gives back exactly the client's bytes."""
     query: Query = field(default_factory=list)
     headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
     body: RequestBody = b""

@@ -18,7 +18,7 @@ def unquote(text: str) -> str:
 
 
 def quote_path(path: str) -> str:
-    """Encodes a key or a path for a URL and for the canonical request: everything but unreserved characters and ``/``."""
+    """Encodes a key or path for a URL and the canonical request: everything but unreserved characters and ``/``."""
     return quote_from_bytes(path.encode("utf-8", "surrogateescape"), safe="/" + _UNRESERVED)
 
 

@@ -1,0 +1,105 @@
+"""Compares the way to the remote: direct, through s3d, through `rclone serve s3`. See bench/README.md.
+
+python bench/gateway.py --quick        about a minute
+python bench/gateway.py                about five minutes
+python bench/gateway.py --upload both  also the 5 GiB upload in aws-chunked form, which spools 5 GiB to disk
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import shlex
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # for peers, the servers that tests use too
+
+import peers
+import report
+from contenders import LAUNCHES, Contender, running
+from memory import measure_memory
+from plan import ROWS, Material, Row
+from rounds import Result, generator, run_rows
+
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="two short rounds, two starts, no 5 GiB upload")
+    parser.add_argument("--only", default="s3d,rclone,rclone-writes", help="gateways to compare with direct")
+    parser.add_argument("--rows", default="", help="only rows whose name contains this, e.g. 'GET 4 KiB'")
+    parser.add_argument("--rounds", type=int, help="rounds; 2 with --quick, else 5")
+    parser.add_argument("--seconds", type=float, help="length of a run of a row; 0.25 with --quick, else 0.6")
+    parser.add_argument(
+        "--upload", choices=("none", "plain", "chunked", "both"), help="the 5 GiB upload; plain unless --quick"
+    )
+    parser.add_argument("--upload-gib", type=float, default=5.0, help="its size")
+    parser.add_argument("--skip", default="", help="parts to leave out: rows, start, memory")
+    parser.add_argument(
+        "--directory", type=Path, help="where servers keep their data; the system's temporary directory"
+    )
+    chosen = parser.parse_args()
+    chosen.rounds = chosen.rounds or (2 if chosen.quick else 5)
+    chosen.seconds = chosen.seconds or (0.25 if chosen.quick else 0.6)
+    chosen.upload = chosen.upload or ("none" if chosen.quick else "plain")
+    chosen.only = [name for name in chosen.only.split(",") if name]
+    if unknown := set(chosen.only) - set(LAUNCHES):
+        parser.error(f"--only: no gateway is called {', '.join(unknown)}; there are {', '.join(LAUNCHES)}")
+    return chosen
+
+
+def compare(chosen: argparse.Namespace, remote: peers.Server, material: Material, root: Path) -> list[Result]:
+    """The rows."""
+    rows: list[Row] = [row for row in ROWS if chosen.rows in row.name]
+    with contextlib.ExitStack() as stack:
+        contenders = [Contender("direct", remote.url, remote.pid)]
+        for name in chosen.only:
+            contenders.append(stack.enter_context(running(name, remote.url, root / name))[0])
+        load = stack.enter_context(generator())
+        return run_rows(rows, contenders, material, load, rounds=chosen.rounds, scale=chosen.seconds)
+
+
+def start_times(chosen: argparse.Namespace, remote: peers.Server, root: Path) -> dict[str, list[float]]:
+    """Seconds from start to the first answer; the very first start of each (cold files) is not counted."""
+    seconds: dict[str, list[float]] = {}
+    for name in (name for name in chosen.only if name != "rclone-writes"):
+        for attempt in range(3 if chosen.quick else 6):
+            with running(name, remote.url, root / f"start-{name}-{attempt}") as (_, taken):
+                if attempt:
+                    seconds.setdefault(name, []).append(taken)
+    return seconds
+
+
+def main() -> int:
+    chosen = arguments()
+    names = ["direct", *chosen.only]
+    document: dict[str, Any] = {"command": shlex.join(sys.argv), "machine": report.machine()}
+    parts = [report.preamble(f"python {document['command']}", document["machine"])]
+    with tempfile.TemporaryDirectory(prefix="s3d-bench-", dir=chosen.directory) as directory:
+        root = Path(directory)
+        with peers.seaweedfs(root / "remote") as remote:
+            material = Material(remote.url, root)
+            material.seed(names)
+            if "start" not in chosen.skip:
+                document["start"] = start_times(chosen, remote, root)
+                parts.append(report.start_table(document["start"]))
+            if "rows" not in chosen.skip:
+                document["rows"] = results = compare(chosen, remote, material, root)
+                parts += [report.throughput_table(results, names), report.latency_table(results, names)]
+                parts.append(report.cpu_table(results, names))
+            if "memory" not in chosen.skip:
+                document["memory"] = measure_memory(chosen, remote, material, root)
+                parts.append(report.memory_table(document["memory"]))
+    text = "\n\n".join(parts) + "\n"
+    path = report.write(RESULTS, document, text)
+    print(text)
+    print(f"written to {path} and {path.with_suffix('.json')}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

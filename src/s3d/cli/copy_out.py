@@ -1,0 +1,103 @@
+"""An object as one stream into a file descriptor: a pipe, a terminal, a device, or a file for a range."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from s3d.cli import digest
+from s3d.cli.client import Answer, Client
+from s3d.cli.errors import Failure
+from s3d.cli.output import write_all
+from s3d.cli.progress import Advance
+from s3d.cli.worker import Worker
+from s3d.s3.errors import RemoteUnreachable
+
+_BATCH = 1 << 20  # bytes per write, so that the thread's price is paid seldom
+_RESUMES = 5  # times that a broken stream is taken up again where it broke
+
+Begin = Callable[[Answer], AbstractContextManager[Advance]]
+"""Called with the answer before the first byte is written; the progress bar for the transfer."""
+
+
+async def copy_out(client: Client, members: Mapping[str, Any], descriptor: int, begin: Begin, what: str) -> None:
+    """Writes the answer of GetObject to the descriptor and verifies length and digest.
+
+    Raises Failure, and Interrupted when nobody reads the descriptor any more.
+    """
+    sink = _Sink(descriptor)
+    async with client.open("GetObject", members) as answer:
+        start, length = _extent(answer)
+        if start == 0 and "ContentRange" not in answer.members:
+            sink.digest = digest.expected(answer.headers)
+        with begin(answer) as advance:
+            sink.advance = advance
+            complete = await sink.take(answer, length)
+            rest = dict(members) | {"IfMatch": answer.members["ETag"]} if "ETag" in answer.members else None
+            for _ in range(_RESUMES):
+                if complete or rest is None:
+                    break
+                rest["Range"] = f"bytes={start + sink.received}-{start + length - 1}"
+                async with client.open("GetObject", rest) as more:
+                    complete = await sink.take(more, length)
+            await sink.finish()
+    if not complete or sink.received != length:
+        raise Failure(f"The object broke off after {sink.received} of {length} bytes. ({what})")
+    if sink.digest is not None:
+        sink.digest.verify(what)
+
+
+def _extent(answer: Answer) -> tuple[int, int]:
+    """Where the answer's bytes begin in the object, and how many there are."""
+    length = int(answer.headers.get("Content-Length", "0"))
+    unit, _, extent = str(answer.members.get("ContentRange", "")).partition(" ")
+    first = extent.partition("-")[0]
+    return (int(first) if unit == "bytes" and first.isdecimal() else 0), length
+
+
+class _Sink:
+    """Writes in a thread of its own: one batch is written while the next one arrives."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._worker = Worker()
+        self._writing: asyncio.Future[None] | None = None
+        self.received = 0
+        self.digest: digest.Digest | None = None
+        self.advance: Advance = lambda count: None
+
+    async def take(self, answer: Answer, length: int) -> bool:
+        """Takes what the answer brings; False when it broke off. Raises Failure when it brings too much."""
+        assert answer.body is not None  # noqa: S101  from Client.open
+        batch = bytearray()
+        complete = True
+        try:
+            async for piece in answer.body:
+                batch += piece
+                if len(batch) >= _BATCH:
+                    await self._write(bytes(batch))
+                    batch.clear()
+        except RemoteUnreachable:
+            complete = False
+        await self._write(bytes(batch))
+        if self.received > length:
+            raise Failure(f"The answer is longer than the {length} bytes that it announced.")
+        return complete
+
+    async def finish(self) -> None:
+        """Returns when everything is written."""
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self, data: bytes) -> None:
+        await self.finish()
+        self._writing = self._worker.submit(lambda: self._put(data))
+        self.received += len(data)
+        self.advance(len(data))
+
+    def _put(self, data: bytes) -> None:
+        write_all(self._descriptor, data)
+        if self.digest is not None:
+            self.digest.update(data)

@@ -1,0 +1,113 @@
+"""The admin listener: health checks and the status document, as JSON over HTTP."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+
+from aiohttp import hdrs, web
+
+from s3d.daemon.config import AdminConfig
+from s3d.daemon.guard import refuse
+from s3d.daemon.status import Status
+from s3d.server.sockets import open_sockets, port_of
+
+_STOP_SECONDS = 1.0  # answers here are small and ready at once: nothing is worth waiting for
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+log = logging.getLogger("s3d.admin")
+
+
+class Admin:
+    """Serves the admin API. ``serving`` says whether the S3 listener takes requests now.
+
+    ==================  ================================================================================
+    GET /health/live    200 while the event loop runs
+    GET /health/ready   200 while the daemon serves, else 503; ``{"serving": ..., "remote": PART}``: also
+                        with the remote away the daemon serves, and the part says so
+    GET /status         the document of `Status`
+    ==================  ================================================================================
+
+    Errors are ``{"error": SENTENCE}``.
+    """
+
+    def __init__(self, config: AdminConfig, status: Status, serving: Callable[[], bool]) -> None:
+        self._config = config
+        self._status = status
+        self._serving = serving
+        self._runner: web.AppRunner | None = None
+        self._port = config.port
+
+    @property
+    def port(self) -> int:
+        """The port: after `start` the real one, also where the configuration says any (0)."""
+        return self._port
+
+    async def start(self) -> None:
+        """Listens. Raises `s3d.server.sockets.CannotListen`."""
+        sockets = open_sockets(self._config.host, self._config.port)
+        self._port = port_of(sockets)
+        self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=_STOP_SECONDS)
+        await self._runner.setup()
+        for listener in sockets:
+            await web.SockSite(self._runner, listener).start()
+
+    async def stop(self) -> None:
+        """Stops listening and closes the connections. Does nothing when it is not started."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _application(self) -> web.Application:
+        application = web.Application(middlewares=[self._guarded], client_max_size=64 * 1024)
+        application.router.add_get("/health/live", self._live)
+        application.router.add_get("/health/ready", self._ready)
+        application.router.add_get("/status", self._document)
+        return application
+
+    async def _live(self, _request: web.Request) -> web.Response:
+        return _json(200, {"live": True})
+
+    async def _ready(self, _request: web.Request) -> web.Response:
+        serving = self._serving()
+        return _json(200 if serving else 503, {"serving": serving, "remote": self._status.part("remote")})
+
+    async def _document(self, _request: web.Request) -> web.Response:
+        return _json(200, self._status.document())
+
+    @web.middleware
+    async def _guarded(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Lets only those in who may, and turns the errors of the router into JSON."""
+        refusal = refuse(
+            self._config,
+            path=request.path,
+            peer=_peer(request),
+            host=request.headers.get(hdrs.HOST),
+            authorization=request.headers.get(hdrs.AUTHORIZATION),
+        )
+        if refusal is not None:
+            log.warning("refused", extra={"remote_address": _peer(request), "status": refusal.status})
+            challenge = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
+            return _json(refusal.status, {"error": refusal.message}, challenge)
+        try:
+            return await handler(request)
+        except web.HTTPMethodNotAllowed as error:
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return _json(405, {"error": f"{request.path} takes {allowed}"}, {"Allow": allowed})
+        except web.HTTPNotFound:
+            return _json(404, {"error": "there is nothing here: see /status, /health/live and /health/ready"})
+
+
+def _peer(request: web.Request) -> str | None:
+    peername = request.get_extra_info("peername")
+    return str(peername[0]) if peername else None
+
+
+def _json(status: int, document: object, headers: dict[str, str] | None = None) -> web.Response:
+    body = json.dumps(document, default=str, indent=2).encode() + b"\n"
+    return web.Response(
+        status=status, body=body, content_type="application/json", headers={**_HEADERS, **(headers or {})}
+    )

@@ -1,0 +1,170 @@
+"""The table of settings: everything that names, reads, documents or checks a setting derives from it.
+
+One row carries the environment variable; the key in the TOML file and the flag of ``s3d run`` follow from its name.
+Cheap to import: neither aiohttp nor botocore are behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from s3d.daemon import values
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of the daemon."""
+
+    name: str
+    """The environment variable."""
+    metavar: str
+    read: Callable[[str], object]
+    """Raises `ValueError` that says what is accepted."""
+    default: str | None
+    """As text, read like any other value; None: unset."""
+    help: str
+    """One sentence, without the default."""
+    secret: bool = False
+    toml: tuple[type, ...] = (str,)
+    """Types that the TOML file may use. Numbers are read as their text, a list as its items with commas."""
+    in_file: bool = True
+
+    @property
+    def key(self) -> str:
+        """The key in the TOML file, and the name of the flag's value: ``S3D_LOCAL_DIR`` is ``local_dir``."""
+        return self.name.removeprefix("S3D_").lower()
+
+    @property
+    def flag(self) -> str:
+        """The flag of ``s3d run``: ``S3D_LOCAL_DIR`` is ``--local-dir``."""
+        return "--" + self.key.replace("_", "-")
+
+
+_NUMBERS = (str, int, float)
+
+_ROWS = (
+    Setting("S3D_CONFIG", "FILE", values.path, None, "TOML file with settings.", in_file=False),
+    Setting("S3D_LOCAL_DIR", "DIR", values.path, "~/.s3d", "Local storage directory."),
+    Setting("S3D_ENDPOINT", "URL", values.listen(33333), "http://localhost:33333", "Address to serve the S3 API on."),
+    Setting(
+        "S3D_ADMIN_ENDPOINT",
+        "URL",
+        values.listen(33334),
+        "http://localhost:33334",
+        "Address of the admin listener: health and status; loopback unless a token is set.",
+    ),
+    Setting(
+        "S3D_ADMIN_TOKEN",
+        "TOKEN",
+        values.secret,
+        None,
+        "Bearer token of the admin listener; set it in the environment, since flags show in process lists.",
+        secret=True,
+    ),
+    Setting(
+        "S3_ENDPOINT",
+        "URL",
+        values.remote_endpoint,
+        None,
+        "Remote S3; unset, it is AWS or what the AWS configuration names.",
+    ),
+    Setting(
+        "S3D_DOMAIN",
+        "NAMES",
+        values.domains,
+        "localhost",
+        "Base domains of virtual-host addressing, separated by commas or spaces.",
+        toml=(str, list),
+    ),
+    Setting(
+        "S3D_REMOTE_ADDRESSING",
+        "STYLE",
+        values.choice("auto", "path", "virtual"),
+        "auto",
+        "How the remote is told the bucket: in the path, in the host name (virtual), or by what it is (auto).",
+    ),
+    Setting(
+        "S3D_REMOTE_CONNECT_TIMEOUT",
+        "AGE",
+        values.duration,
+        "3s",
+        "How long to wait for a connection to the remote.",
+        toml=_NUMBERS,
+    ),
+    Setting(
+        "S3D_REMOTE_IDLE_TIMEOUT",
+        "AGE",
+        values.duration,
+        "60s",
+        "How long the remote may be silent in the middle of a body.",
+        toml=_NUMBERS,
+    ),
+    Setting(
+        "S3D_REMOTE_RESPONSE_TIMEOUT",
+        "AGE",
+        values.duration,
+        "300s",
+        "How long to wait for the remote's answer after the last byte of a request.",
+        toml=_NUMBERS,
+    ),
+    Setting(
+        "S3D_REMOTE_CONNECTIONS",
+        "COUNT",
+        values.count,
+        "256",
+        "How many connections to the remote may be open at a time.",
+        toml=(str, int),
+    ),
+    Setting(
+        "S3D_REMOTE_CA_BUNDLE",
+        "FILE",
+        values.readable_file,
+        None,
+        "PEM file of the certificates to trust in the remote; unset, the system's.",
+    ),
+    Setting(
+        "S3D_TLS_CERT", "FILE", values.readable_file, None, "PEM file of the certificate chain for an https endpoint."
+    ),
+    Setting("S3D_TLS_KEY", "FILE", values.readable_file, None, "PEM file of the private key for an https endpoint."),
+    Setting(
+        "S3D_LOG_LEVEL",
+        "LEVEL",
+        values.choice("debug", "info", "warning", "error"),
+        "info",
+        "What to log: debug, info, warning or error and everything more severe.",
+    ),
+    Setting(
+        "S3D_LOG_FORMAT",
+        "FORMAT",
+        values.choice("auto", "text", "json"),
+        "auto",
+        "Form of the log: text, json (one object a line), or auto: text on a terminal, else json.",
+    ),
+    Setting(
+        "S3D_SHUTDOWN_GRACE",
+        "AGE",
+        values.duration_or_zero,
+        "30s",
+        "How long requests in flight may take to finish after SIGTERM.",
+        toml=_NUMBERS,
+    ),
+    Setting(
+        "S3D_CLIENT_IDLE_TIMEOUT",
+        "AGE",
+        values.duration,
+        "60s",
+        "How long a client's connection may be silent before it is closed.",
+        toml=_NUMBERS,
+    ),
+)
+
+SETTINGS: dict[str, Setting] = {row.name: row for row in _ROWS}
+"""Every setting of this version by its environment variable, in the order of the documentation."""
+
+
+def closest(name: str, known: list[str]) -> str | None:
+    """The known name that a person most probably meant, or None."""
+    import difflib  # a millisecond that only a mistake costs
+
+    return next(iter(difflib.get_close_matches(name, known, 1, 0.7)), None)

@@ -1,0 +1,190 @@
+"""The Backend that sends each request to the remote S3, signed with the remote's credentials.
+
+Nothing is translated: method, bucket, key, query, headers and body go on as the client gave them; status, headers and
+body come back as the remote gave them. What changes is what belongs to a connection: hop-by-hop fields, framing,
+signature.
+
+A request is repeated only when no byte of an answer came, the body can be sent again, and a second execution cannot
+differ from the first (see `may_repeat`). Every other failure is the client's to repeat: it gets a 503 and knows that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+import yarl
+from multidict import CIMultiDict
+
+from s3d.remote.config import RemoteConfig
+from s3d.remote.connection import open_session
+from s3d.remote.credentials import CredentialsProvider, Location, NoCredentials
+from s3d.remote.download import read_response
+from s3d.remote.health import Health
+from s3d.remote.route import in_region, route
+from s3d.remote.upload import Upload
+from s3d.s3.errors import RemoteUnreachable, S3Error
+from s3d.s3.message import S3Request, S3Response, body_length, is_replayable
+from s3d.s3.sigv4 import EMPTY_SHA256, UNSIGNED_PAYLOAD, Credentials, Signer
+from s3d.s3.uri import format_query
+
+log = logging.getLogger("s3d.remote")
+
+_RETRY_DELAYS = (0.05, 0.5)  # seconds before the second and third attempt: a reused connection that just closed
+_CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+_PRESIGNED_SECONDS = 900  # a presigned request is sent at once; the time covers clocks that differ
+
+
+class Remote:
+    """The remote S3 as a Backend. Raises RemoteUnreachable (503) when it gives no answer."""
+
+    def __init__(self, config: RemoteConfig, credentials: CredentialsProvider) -> None:
+        self._config = config
+        self._credentials = credentials
+        self._session: aiohttp.ClientSession | None = None
+        self._home: Location | None = None
+        self._bucket_regions: dict[str, str] = {}
+        self._signers: dict[str, Signer] = {}
+        self.health = Health()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def __call__(self, request: S3Request) -> S3Response:
+        try:
+            home = await self._locate()
+            credentials = await self._credentials.get()
+        except NoCredentials as error:
+            raise RemoteUnreachable(str(error)) from error
+        region = self._bucket_regions.get(request.bucket or "", home.region)
+        response = await self._send(request, in_region(home, region), credentials)
+        actual = response.headers.get("x-amz-bucket-region")
+        if actual and actual != region and home.is_aws and response.status in (301, 307, 400) and request.bucket:
+            return await self._send_again(request, response, in_region(home, actual), credentials)
+        return response
+
+    async def _locate(self) -> Location:
+        if self._home is None:
+            self._home = await self._credentials.locate(self._config.endpoint, self._config.region)
+        return self._home
+
+    async def _send_again(
+        self, request: S3Request, refusal: S3Response, location: Location, credentials: Credentials | None
+    ) -> S3Response:
+        """The bucket lives in another region of AWS: remember it, and send the request there."""
+        self._bucket_regions[request.bucket or ""] = location.region
+        if not isinstance(refusal.body, bytes):
+            await refusal.body.aclose()  # type: ignore[union-attr]  # this Backend gives no file bodies
+        if not is_replayable(request.body):
+            message = f"The bucket is in region {location.region}, which is known from now on: repeat the request."
+            raise RemoteUnreachable(message, retry_after=1)
+        return await self._send(request, location, credentials)
+
+    async def _send(self, request: S3Request, location: Location, credentials: Credentials | None) -> S3Response:
+        for delay in _RETRY_DELAYS:
+            try:
+                return await self._attempt(request, location, credentials)
+            except RemoteUnreachable as error:
+                if not _broke_off(error) or not may_repeat(request):
+                    raise
+                log.debug("repeating after a broken connection", extra={"request_id": request.request_id})
+            await asyncio.sleep(delay)
+        return await self._attempt(request, location, credentials)
+
+    async def _attempt(self, request: S3Request, location: Location, credentials: Credentials | None) -> S3Response:
+        """Sends the request once."""
+        if self._session is None:
+            self._session = open_session(self._config, location.endpoint)
+        url, headers = self._prepare(request, location, credentials)
+        upload: Upload | None = None
+        try:
+            async with asyncio.timeout(self._config.response_timeout) as deadline:
+                idle, answer = self._config.idle_timeout, self._config.response_timeout
+                upload = Upload(request.body, deadline, idle=idle, response=answer)
+                reply = await self._session.request(
+                    request.method, url, data=upload.data(), headers=headers, allow_redirects=False
+                )
+                response = await read_response(reply, self._config)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            if upload is not None and upload.failure is not None:
+                raise upload.failure from error
+            self.health.failed(str(error) or type(error).__name__)
+            raise _unreachable(location, error) from error
+        self.health.answered()
+        return response
+
+    def _prepare(
+        self, request: S3Request, location: Location, credentials: Credentials | None
+    ) -> tuple[yarl.URL, CIMultiDict[str]]:
+        """The URL and the signed headers, framing included."""
+        target = route(location, self._config.addressing, request.bucket, request.key)
+        headers = request.headers.copy()
+        _check_encodable(headers)
+        headers["Host"] = target.host
+        length = body_length(request.body)
+        query = request.query
+        if credentials is not None and request.method != "OPTIONS":  # a preflight is never signed (Fetch standard)
+            signer = self._signer(location.region)
+            if request.presigned:
+                query = signer.presign(
+                    request.method, target.path, query, headers, credentials, expires=_PRESIGNED_SECONDS
+                )
+            else:
+                payload = request.payload_sha256 or (UNSIGNED_PAYLOAD if length else EMPTY_SHA256)
+                signer.sign_headers(request.method, target.path, query, headers, payload, credentials)
+        if length or request.method in ("PUT", "POST"):
+            headers["Content-Length"] = str(length)
+        text = f"{target.origin}{target.path}"
+        return yarl.URL(f"{text}?{format_query(query)}" if query else text, encoded=True), headers
+
+    def _signer(self, region: str) -> Signer:
+        signer = self._signers.get(region)
+        if signer is None:
+            signer = self._signers[region] = Signer(region)
+        return signer
+
+
+def may_repeat(request: S3Request) -> bool:
+    """Whether a request whose outcome is unknown can be sent again without changing what the client sees.
+
+    POST starts uploads and completes them: a second one may find the first one's result and report it as an error. A
+    conditional write would fail on its own first success.
+    """
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return True
+    if request.method not in ("PUT", "DELETE") or not is_replayable(request.body):
+        return False
+    return not any(name in request.headers for name in _CONDITIONS)
+
+
+def _broke_off(error: RemoteUnreachable) -> bool:
+    """The connection was there and broke; a remote that cannot be connected to is not asked again at once."""
+    return isinstance(error.__cause__, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) or (
+        isinstance(error.__cause__, aiohttp.ClientOSError)
+        and not isinstance(error.__cause__, aiohttp.ClientConnectorError)
+    )
+
+
+def _unreachable(location: Location, error: BaseException) -> RemoteUnreachable:
+    what = "did not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
+    detail = str(error) or type(error).__name__
+    return RemoteUnreachable(f"The remote S3 at {location.endpoint} {what}: {detail}")
+
+
+def _check_encodable(headers: CIMultiDict[str]) -> None:
+    """The HTTP client writes UTF-8 and would drop other bytes without a word: refuse them instead."""
+    for name, value in headers.items():
+        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+            raise S3Error("InvalidArgument", f"The value of header {name} is not UTF-8.")

@@ -1,0 +1,154 @@
+"""Which operation a request means.
+
+S3 has one path for everything about a bucket or a key; the query, and for copies a header, says what is meant. For each
+method and level the model gives
+
+    discriminators   query names that an operation requires (``acl``, ``uploads``, ``id``, ``uploadId``, ...)
+    operations       set of the discriminators present -> operation
+
+and a request is the operation whose discriminators are exactly those that it has. A request that this does not settle
+(two subresources at once, a parameter that no operation here knows) is `UNKNOWN`: forwarded untouched, never taken for the
+plain operation. For the rest of the parameters: a read may carry those of its siblings (S3 ignores them, and clients do
+send ``marker`` next to ``list-type=2``); a change may carry its own only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from s3d.s3 import model
+from s3d.s3.message import Query
+
+UNKNOWN = "Unknown"
+
+_NONE: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """One operation, and what a request must have beside its discriminators to be it."""
+
+    operation: str
+    header: str | None
+    """A header that must be there."""
+    bucket: str | None
+    """What must stand in the place of the bucket."""
+    form: bool
+    """Whether the body must be a browser's form."""
+    any_query: bool
+    literals: tuple[tuple[str, str], ...]
+    """Discriminators whose value counts, as in ``list-type=2``."""
+    parameters: frozenset[str]
+    """All parameters that it may have."""
+    twins: frozenset[str]
+    """Operations with the same request line, meant only if ``x-id`` says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The operations of one method and level; those with the same discriminators in the order of trial."""
+
+    discriminators: frozenset[str]
+    routes: Mapping[frozenset[str], tuple[_Route, ...]]
+    headers: frozenset[str]
+    """Headers that tell operations apart."""
+
+
+def route(method: str, bucket: str | None, key: str | None, query: Query, headers: Mapping[str, str]) -> str:
+    """The operation's name, or `UNKNOWN`. ``headers`` must compare names without case."""
+    table = _table(method, "object" if key else "bucket" if bucket else "root")
+    if not query:
+        found = _select(table.routes.get(_NONE, ()), bucket, headers)
+        return found.operation if found else UNKNOWN
+    names = frozenset([name for name, _ in query if name in table.discriminators])
+    found = _select(table.routes.get(names, ()), bucket, headers)
+    if found is None or not _accepts(found, query, table):
+        return UNKNOWN
+    if found.twins:
+        hint = next((value for name, value in query if name == "x-id"), "")
+        return hint if hint in found.twins else found.operation
+    return found.operation
+
+
+def _select(routes: Iterable[_Route], bucket: str | None, headers: Mapping[str, str]) -> _Route | None:
+    """The first route whose conditions beside the query hold."""
+    for found in routes:
+        if found.header is not None and found.header not in headers:
+            continue
+        if found.bucket is not None and found.bucket != bucket:
+            continue
+        if found.form and not headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
+            continue
+        return found
+    return None
+
+
+def _accepts(found: _Route, query: Query, table: _Table) -> bool:
+    """Whether the operation may have these parameters, and the literal ones the right values."""
+    if found.any_query:
+        return True
+    if not all(name in found.parameters or _is_free(name, table) for name, _ in query):
+        return False
+    return not found.literals or _literals_hold(found.literals, query)
+
+
+def _literals_hold(literals: Iterable[tuple[str, str]], query: Query) -> bool:
+    values = dict(reversed(query))  # of a parameter given twice the first counts
+    return all(values[name] == value for name, value in literals)
+
+
+def _is_free(name: str, table: _Table) -> bool:
+    """Parameters that any request may have: the SDKs' hint ``x-id``, and headers that a presigned URL carries in its
+    query. Those that tell operations apart are not free: in the query they may or may not count, so the remote decides.
+    """
+    lower = name.lower()
+    return lower == "x-id" or (lower.startswith("x-amz-") and lower not in table.headers)
+
+
+@cache
+def _table(method: str, level: str) -> _Table:
+    """Compiled at the first request of its kind."""
+    operations = model.with_request_line(method, level)
+    groups: dict[frozenset[str], list[model.Operation]] = {}
+    for operation in operations:
+        if operation.twin_of is None:
+            groups.setdefault(_required(operation), []).append(operation)
+    discriminators = _NONE.union(*groups)
+    siblings = _NONE.union(*map(_parameters, operations)) - discriminators if method in ("GET", "HEAD") else _NONE
+    twins = {operation.name: operation.twin_of for operation in operations if operation.twin_of}
+    routes = {
+        names: tuple(_route(operation, siblings, twins) for operation in sorted(group, key=_order))
+        for names, group in groups.items()
+    }
+    return _Table(discriminators, routes, _NONE.union(*(operation.header_discriminators for operation in operations)))
+
+
+def _route(operation: model.Operation, siblings: frozenset[str], twins: Mapping[str, str]) -> _Route:
+    return _Route(
+        operation.name,
+        header=next(iter(operation.header_discriminators), None),
+        bucket=operation.bucket,
+        form=operation.form,
+        any_query=operation.any_query,
+        literals=tuple((name, value) for name, value in operation.query.items() if value),
+        parameters=_parameters(operation) | siblings,
+        twins=frozenset(twin for twin, canonical in twins.items() if canonical == operation.name),
+    )
+
+
+def _order(operation: model.Operation) -> bool:
+    """Operations with a condition beside the query come before the one without."""
+    return not (operation.header_discriminators or operation.form)
+
+
+def _required(operation: model.Operation) -> frozenset[str]:
+    """The discriminators of an operation."""
+    needed = (member.wire for member in operation.input if member.location == "query" and member.required)
+    return frozenset((*operation.query, *needed))
+
+
+def _parameters(operation: model.Operation) -> frozenset[str]:
+    """Every parameter that an operation may have."""
+    return frozenset((*operation.query, *(member.wire for member in operation.input if member.location == "query")))

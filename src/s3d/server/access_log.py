@@ -1,0 +1,86 @@
+"""One line per request, and the counters of the status page."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+log = logging.getLogger("s3d.access")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer, as far as they are known."""
+
+    request_id: str
+    client: str | None
+    method: str
+    started: float = field(default_factory=time.perf_counter)
+    operation: str = "Unknown"
+    bucket: str | None = None
+    key: str | None = None
+    access_key: str | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    status: int = 0
+    error: str | None = None
+    """S3 code of an answer that s3d made itself, or ``ClientClosed`` / ``RemoteClosed`` for one that broke off."""
+    state: str | None = None
+    remote_request_id: str | None = None
+    user_agent: str | None = None
+
+
+class AccessLog:
+    """Writes the line and keeps the counts: requests by status class, in flight, bytes of bodies both ways."""
+
+    def __init__(self) -> None:
+        self._classes = [0] * 6
+        self._in_flight = 0
+        self._bytes_in = 0
+        self._bytes_out = 0
+
+    def begin(self) -> None:
+        """A request head arrived."""
+        self._in_flight += 1
+
+    def end(self, exchange: Exchange) -> None:
+        """The answer was written, or broke off."""
+        self._in_flight -= 1
+        self._classes[exchange.status // 100 if 100 <= exchange.status < 600 else 0] += 1
+        self._bytes_in += exchange.bytes_in
+        self._bytes_out += exchange.bytes_out
+        if log.isEnabledFor(logging.INFO):
+            log.info("request", extra=_fields(exchange))
+
+    def document(self) -> dict[str, Any]:
+        """For the status page. Bytes are of bodies, without heads and framing."""
+        classes = {f"{number}xx": count for number, count in enumerate(self._classes) if number > 1}
+        return {
+            "in_flight": self._in_flight,
+            "answered": classes,
+            "broken_off": self._classes[0],
+            "bytes_in": self._bytes_in,
+            "bytes_out": self._bytes_out,
+        }
+
+
+def _fields(exchange: Exchange) -> dict[str, Any]:
+    return {
+        "request_id": exchange.request_id,
+        "remote": exchange.client,
+        "method": exchange.method,
+        "operation": exchange.operation,
+        "bucket": exchange.bucket,
+        "key": exchange.key,
+        "status": exchange.status,
+        "bytes_in": exchange.bytes_in,
+        "bytes_out": exchange.bytes_out,
+        "seconds": round(time.perf_counter() - exchange.started, 6),
+        "state": exchange.state,
+        "error": exchange.error,
+        "access_key": exchange.access_key,
+        "remote_request_id": exchange.remote_request_id,
+        "user_agent": exchange.user_agent,
+    }

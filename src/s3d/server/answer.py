@@ -1,0 +1,105 @@
+"""Writing an answer on the connection, exactly as the Backend gave it.
+
+aiohttp's own response classes add headers (Content-Type, Server) and encode what they are given; an answer that comes
+from the remote must leave as it is. What is written here is the head and the framing; flow control is aiohttp's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from email.utils import formatdate
+from http import HTTPStatus
+
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web import BaseRequest
+
+from s3d.s3.message import FileRange, S3Response
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_FILE_PIECE = 1 << 18  # bytes
+_NO_BODY = frozenset({204, 304})
+
+
+class Answer:
+    """What aiohttp's connection handler takes for a response: it calls `prepare`, then `write_eof`."""
+
+    def __init__(self, response: S3Response, *, keep_alive: bool) -> None:
+        self.response = response
+        self.keep_alive = keep_alive
+        self.sent = 0
+        """Bytes of the body that were written."""
+        self.whole = False
+        """Everything was written."""
+
+    async def prepare(self, http: BaseRequest) -> None:
+        """Writes the answer. Raises ConnectionError if the client went away, and whatever the body raises."""
+        response, writer = self.response, http.writer
+        chunked = self._frame(http)
+        head = self._head(http)
+        body = response.body
+        if isinstance(body, bytes):
+            await writer.write(head + body if body else head)
+            self.sent = len(body)
+        else:
+            pieces = _file_pieces(body) if isinstance(body, FileRange) else body
+            await writer.write(head, drain=False)
+            if chunked:
+                writer.enable_chunking()
+            await self._send(pieces, writer)
+            await writer.write_eof()
+        self.whole = True
+
+    async def write_eof(self) -> None:
+        """Nothing is left: `prepare` wrote all."""
+
+    def _frame(self, http: BaseRequest) -> bool:
+        """Sets Content-Length where the length is known; says whether the body goes in chunks."""
+        headers, body = self.response.headers, self.response.body
+        if "Content-Length" in headers or http.method == "HEAD" or self.response.status in _NO_BODY:
+            return False
+        if isinstance(body, bytes):
+            headers["Content-Length"] = str(len(body))
+            return False
+        if isinstance(body, FileRange):
+            headers["Content-Length"] = str(body.length)
+            return False
+        if http.version >= (1, 1):
+            headers["Transfer-Encoding"] = "chunked"
+            return True
+        self.keep_alive = False  # HTTP/1.0 knows the end of such a body by the end of the connection
+        return False
+
+    def _head(self, http: BaseRequest) -> bytes:
+        response, headers = self.response, self.response.headers
+        if not self.keep_alive:
+            headers["Connection"] = "close"
+        elif http.version < (1, 1):
+            headers["Connection"] = "keep-alive"
+        if "Date" not in headers:
+            headers["Date"] = formatdate(usegmt=True)
+        reason = response.reason if response.reason is not None else _REASONS.get(response.status, "")
+        lines = [f"HTTP/1.1 {response.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+
+    async def _send(self, pieces: AsyncGenerator[bytes, None], writer: AbstractStreamWriter) -> None:
+        try:
+            async for piece in pieces:
+                await writer.write(piece)
+                self.sent += len(piece)
+        finally:
+            await pieces.aclose()
+
+
+async def _file_pieces(body: FileRange) -> AsyncGenerator[bytes, None]:
+    position, end = body.offset, body.offset + body.length
+    try:
+        while position < end:
+            piece = await asyncio.to_thread(os.pread, body.file.fileno(), min(_FILE_PIECE, end - position), position)
+            if not piece:
+                raise ConnectionResetError("a file became shorter while it was sent")
+            position += len(piece)
+            yield piece
+    finally:
+        body.file.close()

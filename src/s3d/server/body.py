@@ -1,0 +1,154 @@
+"""From the body as the client frames it to the body of the object: decoded, verified, and never handed on wrong.
+
+    plain             Content-Length, or Transfer-Encoding: chunked
+    aws-chunked       inside either of these; x-amz-decoded-content-length says how long the object is
+
+A body streams to the Backend while it arrives. Three kinds are taken in whole first: small ones, because one write is
+cheaper than two; those of unknown length, because S3 storage wants the length first; and those with a checksum in the
+trailer, because the remote wants it in a header. What does not fit into memory goes to a temporary file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import BaseRequest, RequestPayloadError
+
+from s3d.s3.aws_chunked import ContentSha256, Decoder, announced_trailers, content_sha256_kind
+from s3d.s3.checksums import Expectation, declared
+from s3d.s3.errors import S3Error
+from s3d.s3.message import RequestBody, S3Request
+from s3d.s3.routing import UNKNOWN
+from s3d.server.digest import Digest
+from s3d.server.spool import spool
+
+_IN_MEMORY = 1 << 18  # bytes
+
+# Their x-amz-checksum-* headers speak of the object, not of the body; of an unknown operation nothing is known.
+_CHECKSUM_OF_OBJECT = frozenset(
+    {"CompleteMultipartUpload", "CopyObject", "CreateMultipartUpload", "UploadPartCopy", UNKNOWN}
+)
+_LENGTH_REQUIRED = frozenset({"PutObject", "UploadPart"})
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a body comes: ``length`` is that of the decoded body, None if only its end will tell."""
+
+    length: int | None
+    content: ContentSha256
+    aws_chunked: bool
+    trailers: frozenset[str]
+
+
+class ReceivedBody:
+    """A body that is still arriving. The last piece is held back until everything declared was found to hold."""
+
+    replayable = False
+
+    def __init__(self, source: AsyncIterator[bytes], length: int, expectations: Sequence[Expectation]) -> None:
+        self._source = source
+        self._expectations = expectations
+        self.length = length
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        digest = Digest(self._expectations)
+        held = b""
+        async for piece in self._source:
+            await digest.update(piece)
+            if held:
+                yield held
+            held = piece
+        await digest.verify()
+        if held:
+            yield held
+
+
+async def read_body(http: BaseRequest, request: S3Request, *, idle: float, spool_dir: Path | None) -> RequestBody:
+    """The body of the request, whose head was read. Sets ``payload_sha256`` and, from a trailer, checksum headers.
+
+    Errors: MissingContentLength, IncompleteBody, RequestTimeout, BadDigest, XAmzContentSHA256Mismatch, InvalidDigest,
+    InvalidRequest, MalformedTrailerError; of a body that streams they come while it is iterated.
+    """
+    framing = read_framing(http, request.operation)
+    request.payload_sha256 = framing.content.sha256
+    expectations = declared(
+        request.headers,
+        payload_sha256=framing.content.sha256,
+        trailers=framing.trailers,
+        body_checksums=request.operation not in _CHECKSUM_OF_OBJECT,
+    )
+    decoder = Decoder(framing.length or 0, framing.content.signed, framing.trailers) if framing.aws_chunked else None
+    source = _received(http, idle) if framing.length != 0 or decoder else _nothing()
+    if decoder is not None:
+        source = _decoded(source, decoder, expectations)
+    body = ReceivedBody(source, framing.length or 0, expectations)
+    if framing.length is not None and framing.length <= _IN_MEMORY:
+        whole: RequestBody = b"".join([piece async for piece in body])
+    elif framing.length is None or framing.trailers:
+        whole = await spool(body, spool_dir, in_memory=_IN_MEMORY)
+    else:
+        return body
+    if decoder is not None:
+        request.headers.extend(decoder.trailers)
+    return whole
+
+
+def read_framing(http: BaseRequest, operation: str) -> Framing:
+    """What the head says about the body's form. Raises MissingContentLength, InvalidArgument."""
+    headers = http.headers
+    value = headers.get("x-amz-content-sha256")
+    content = content_sha256_kind(value) if value else ContentSha256()
+    chunked = "Transfer-Encoding" in headers
+    decoded = headers.get("x-amz-decoded-content-length")
+    coded = "aws-chunked" in headers.get("Content-Encoding", "").lower() and not value and decoded is not None
+    if content.streaming or coded:
+        if decoded is None or not (decoded.isascii() and decoded.isdigit()):
+            raise S3Error("MissingContentLength", "An aws-chunked body needs an x-amz-decoded-content-length.")
+        return Framing(int(decoded), content, True, announced_trailers(headers.get("x-amz-trailer", "")))
+    if chunked:
+        return Framing(None, content, False, frozenset())
+    length = http.content_length
+    if length is None and operation in _LENGTH_REQUIRED:
+        raise S3Error("MissingContentLength")
+    return Framing(length or 0, content, False, frozenset())
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
+
+
+async def _received(http: BaseRequest, idle: float) -> AsyncIterator[bytes]:
+    """The bytes as the HTTP framing delivers them."""
+    if http.headers.get("Expect", "").lower() == "100-continue" and http.transport is not None:
+        http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    content = http.content
+    while True:
+        try:
+            async with asyncio.timeout(idle):
+                piece = await content.readany()
+        except TimeoutError as error:
+            raise S3Error("RequestTimeout") from error
+        except (OSError, RequestPayloadError, HttpProcessingError) as error:
+            raise S3Error("IncompleteBody", "The request body terminated unexpectedly") from error
+        if not piece:
+            return
+        yield piece
+
+
+async def _decoded(
+    source: AsyncIterator[bytes], decoder: Decoder, expectations: Sequence[Expectation]
+) -> AsyncIterator[bytes]:
+    """The payload inside aws-chunked, and the trailer's values for the expectations."""
+    async for data in source:
+        for piece in decoder.feed(data):
+            yield bytes(piece)
+    decoder.finish()
+    for expectation in expectations:
+        if expectation.trailer is not None:
+            expectation.declare(decoder.trailers[expectation.trailer])

@@ -1,0 +1,99 @@
+"""One client connection: aiohttp's handler, with S3's answers to what is not HTTP and with an end to slow heads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.web_protocol import RequestHandler
+
+from s3d.s3.errors import S3Error, error_response
+from s3d.server.answer import Answer
+
+_HEAD_LINE = 1 << 14  # bytes of the request line and of one header: session tokens in presigned URLs are long
+_HEAD_FIELDS = 512
+_READ_BUFFER = 1 << 18  # bytes read ahead, twice: large bodies move in fewer, larger pieces
+_WRITE_BUFFER = 1 << 19  # bytes waiting for the client before the sender is paused
+
+BrokenRequest = Callable[[web.BaseRequest, S3Error], Answer]
+
+
+class Connection(RequestHandler):
+    """A connection. ``broken`` makes the answer to something that is not an HTTP request."""
+
+    __slots__ = ("_broken", "_head_begun")
+
+    def __init__(self, manager: web.Server, broken: BrokenRequest, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self._broken = broken
+        self._head_begun = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self._current_request is not None or bool(self._messages)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if self.transport is not None:
+            self.transport.set_write_buffer_limits(high=_WRITE_BUFFER)
+
+    def data_received(self, data: bytes) -> None:
+        self._head_begun = True
+        super().data_received(data)
+
+    def _process_keepalive(self) -> None:
+        """The idle time is over: an idle connection closes; one that began a request head is told why."""
+        waiting = self._waiter is not None and not self._waiter.done()
+        late = self._loop.time() >= self._next_keepalive_close_time
+        if waiting and late and self._head_begun and self._request_count == 0 and self.transport is not None:
+            response = error_response(S3Error("RequestTimeout"), resource="", request_id="")
+            assert isinstance(response.body, bytes)  # noqa: S101  errors are small
+            head = f"HTTP/1.1 400 Bad Request\r\nContent-Length: {len(response.body)}\r\n"
+            head += "Content-Type: application/xml\r\nConnection: close\r\n\r\n"
+            self.transport.write(head.encode() + response.body)
+        super()._process_keepalive()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> Any:
+        """What could not be parsed as HTTP. (Errors of answering are the pipeline's; none come here.)"""
+        if isinstance(exc, LineTooLong):
+            error = S3Error("RequestHeaderSectionTooLarge")
+        else:
+            detail = (message or str(exc)).splitlines()[0] if isinstance(exc, BadHttpMessage) else "malformed request"
+            error = S3Error("BadRequest", f"The request is not valid HTTP: {detail}")
+        return self._broken(request, error)
+
+
+class ConnectionFactory(web.Server):
+    """Makes a `Connection` for each accepted socket."""
+
+    def __init__(
+        self, handler: Callable[[web.BaseRequest], Awaitable[Any]], broken: BrokenRequest, idle: float
+    ) -> None:
+        super().__init__(handler)
+        self._broken = broken
+        self._idle = idle
+
+    def __call__(self) -> RequestHandler:
+        return Connection(
+            self,
+            self._broken,
+            loop=self._loop,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=self._idle,
+            lingering_time=10.0,
+            max_line_size=_HEAD_LINE,
+            max_field_size=_HEAD_LINE,
+            max_headers=_HEAD_FIELDS,
+            read_bufsize=_READ_BUFFER,
+        )

@@ -1,0 +1,165 @@
+"""What happens to a request, from its head to the last byte of its answer.
+
+    access -> addressing -> signature (form, expiry) -> operation -> body (framing, digests) -> Backend -> answer
+
+Whatever goes wrong on the way becomes an S3 error answer with the request's id; the connection goes on where the
+framing is still known. Nothing is retried here and nothing about the object is decided here.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import UTC, datetime
+
+from aiohttp.web import BaseRequest
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from s3d.s3 import authorization
+from s3d.s3.addressing import parse_target
+from s3d.s3.aws_chunked import without_aws_chunked
+from s3d.s3.backend import Backend
+from s3d.s3.errors import RemoteUnreachable, S3Error, error_response
+from s3d.s3.headers import NOT_FORWARDED
+from s3d.s3.message import S3Request, S3Response, body_length
+from s3d.s3.routing import route
+from s3d.server.access import check_browser, check_peer
+from s3d.server.access_log import AccessLog, Exchange
+from s3d.server.answer import Answer
+from s3d.server.body import read_body
+from s3d.server.browser_upload import put_form
+from s3d.server.config import ServerConfig
+from s3d.server.spool import SpooledBody
+
+log = logging.getLogger("s3d.server")
+
+FORM_UPLOAD = "PostObject"
+
+
+class Pipeline:
+    """Answers HTTP requests through a Backend."""
+
+    def __init__(self, backend: Backend, config: ServerConfig) -> None:
+        self._backend = backend
+        self._config = config
+        self.access_log = AccessLog()
+        self.stopping = False
+        """Set once the daemon stops: answers then close their connection."""
+
+    async def handle(self, http: BaseRequest) -> Answer:
+        """The answer to one request, which is written when aiohttp calls its ``prepare``."""
+        exchange = self._begin(http)
+        request: S3Request | None = None
+        try:
+            request = self._read_head(http, exchange)
+            response = await self._respond(http, request, exchange)
+        except S3Error as error:
+            response = self._refuse(http, exchange, error)
+        except Exception:
+            log.exception("a request failed inside the daemon", extra={"request_id": exchange.request_id})
+            response = self._refuse(http, exchange, S3Error("InternalError"))
+        finally:
+            if request is not None and isinstance(request.body, SpooledBody):
+                request.body.close()
+        return self._answer(http, exchange, response)
+
+    def broken(self, http: BaseRequest, error: S3Error) -> Answer:
+        """The answer to something that is no HTTP request."""
+        exchange = self._begin(http)
+        answer = self._answer(http, exchange, self._refuse(http, exchange, error))
+        answer.keep_alive = False
+        return answer
+
+    def _begin(self, http: BaseRequest) -> Exchange:
+        self.access_log.begin()
+        exchange = Exchange(secrets.token_hex(8).upper(), http.remote, http.method)
+        exchange.user_agent = http.headers.get("User-Agent")
+        return exchange
+
+    def _read_head(self, http: BaseRequest, exchange: Exchange) -> S3Request:
+        """The request without its body."""
+        check_peer(exchange.client)
+        headers = http.headers
+        target = parse_target(http.raw_path, headers.get("Host", ""), self._config.domains)
+        exchange.bucket, exchange.key = target.bucket, target.key
+        auth = authorization.read(headers, target.query)
+        exchange.access_key = auth.access_key
+        authorization.check_expiry(auth, datetime.now(UTC))
+        query = authorization.strip_query(target.query, auth)
+        operation = exchange.operation = route(http.method, target.bucket, target.key, query, headers)
+        check_browser(headers, auth, form=operation == FORM_UPLOAD)
+        return S3Request(
+            method=http.method,
+            operation=operation,
+            bucket=target.bucket,
+            key=target.key,
+            query=query,
+            headers=_end_to_end(headers),
+            presigned=auth.kind is authorization.Kind.QUERY,
+            request_id=exchange.request_id,
+        )
+
+    async def _respond(self, http: BaseRequest, request: S3Request, exchange: Exchange) -> S3Response:
+        idle, spool_dir = self._config.idle_timeout, self._config.spool_dir
+        if request.operation == FORM_UPLOAD:
+            return await put_form(http, request, self._backend, idle=idle, spool_dir=spool_dir)
+        request.body = await read_body(http, request, idle=idle, spool_dir=spool_dir)
+        exchange.bytes_in = body_length(request.body)
+        response = await self._backend(request)
+        exchange.remote_request_id = response.headers.get("x-amz-request-id")
+        return response
+
+    def _refuse(self, http: BaseRequest, exchange: Exchange, error: S3Error) -> S3Response:
+        exchange.error = error.code
+        if isinstance(error, RemoteUnreachable):
+            log.debug("no answer from the remote", extra={"request_id": exchange.request_id, "error": error.message})
+        path = http.raw_path.partition("?")[0]
+        response = error_response(error, resource=path, request_id=exchange.request_id, head=http.method == "HEAD")
+        response.headers["x-amz-request-id"] = exchange.request_id
+        response.headers["Server"] = "s3d"
+        return response
+
+    def _answer(self, http: BaseRequest, exchange: Exchange, response: S3Response) -> Answer:
+        exchange.status = response.status
+        exchange.state = response.headers.get("x-s3d-state")
+        return LoggedAnswer(response, exchange, self.access_log, keep_alive=http.keep_alive and not self.stopping)
+
+
+class LoggedAnswer(Answer):
+    """An answer that writes its line in the access log when it is over, however it ends."""
+
+    def __init__(self, response: S3Response, exchange: Exchange, access_log: AccessLog, *, keep_alive: bool) -> None:
+        super().__init__(response, keep_alive=keep_alive)
+        self._exchange = exchange
+        self._access_log = access_log
+
+    async def prepare(self, http: BaseRequest) -> None:
+        """Writes the answer; one that breaks off ends the connection, which is how the client learns of it."""
+        try:
+            await super().prepare(http)
+        except S3Error as error:
+            self._exchange.error = "RemoteClosed"
+            log.warning("an answer broke off", extra={"request_id": self._exchange.request_id, "error": error.message})
+            raise ConnectionResetError(error.message) from error
+        finally:
+            if not self.whole:
+                self._exchange.error = self._exchange.error or "ClientClosed"
+            self._exchange.bytes_out = self.sent
+            self._access_log.end(self._exchange)
+
+
+def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """The client's headers without those of this hop and of the client's signature, framing and transfer coding."""
+    drop = NOT_FORWARDED
+    named = headers.get("Connection", "").lower()
+    if named not in ("", "keep-alive", "close"):
+        drop = drop | {name.strip() for name in named.split(",")}
+    kept = CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in drop)
+    coding = kept.get("Content-Encoding")
+    if coding is not None and "aws-chunked" in coding.lower():
+        rest = without_aws_chunked(coding)
+        if rest is None:
+            del kept["Content-Encoding"]
+        else:
+            kept["Content-Encoding"] = rest
+    return kept

@@ -1,0 +1,106 @@
+"""What the real-client tests share: the address under test, the remote behind it, a bucket, and a clean environment.
+
+The same tests run with ``S3D_TEST_DIRECT=1`` straight against the remote. That is the control: what fails there too is
+the remote's own limit, what fails only without it is a defect of s3d.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import boto3
+import peers
+import pytest
+from botocore.config import Config
+
+DIRECT = os.environ.get("S3D_TEST_DIRECT") == "1"
+# Through s3d the clients sign with keys that the remote has never seen: only a request that s3d signed anew gets in.
+ACCESS_KEY, SECRET_KEY = (peers.ACCESS_KEY, peers.SECRET_KEY) if DIRECT else ("someclient", "someclientsecret01234567")
+
+
+class Run(Protocol):
+    def __call__(self, *command: str | Path, stdin: bytes | None = None, code: int = 0, **env: str) -> str: ...
+
+
+@pytest.fixture(scope="session")
+def endpoint(request: pytest.FixtureRequest) -> str:
+    """The URL that clients are pointed at: s3d in front of SeaweedFS, or for the control SeaweedFS itself."""
+    server: peers.Server = request.getfixturevalue("seaweedfs" if DIRECT else "gateway")
+    return server.url
+
+
+@pytest.fixture(scope="session")
+def direct() -> bool:
+    """Whether this run is the control."""
+    return DIRECT
+
+
+@pytest.fixture(scope="session")
+def credentials() -> dict[str, str]:
+    """What the client under test signs with, by boto3's names."""
+    return {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY, "region_name": peers.REGION}
+
+
+@pytest.fixture(scope="session")
+def remote(seaweedfs: peers.Server) -> Iterator[Any]:
+    """A boto3 client straight at the remote: what is really stored there."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=seaweedfs.url,
+        aws_access_key_id=peers.ACCESS_KEY,
+        aws_secret_access_key=peers.SECRET_KEY,
+        region_name=peers.REGION,
+        config=Config(retries={"total_max_attempts": 2}),
+    )
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def bucket(remote: Any) -> Iterator[str]:
+    """A new bucket, made at the remote and emptied and removed there afterwards."""
+    name = f"client-{uuid.uuid4().hex[:12]}"
+    remote.create_bucket(Bucket=name)
+    yield name
+    for page in remote.get_paginator("list_objects_v2").paginate(Bucket=name):
+        keys = [{"Key": entry["Key"]} for entry in page.get("Contents", [])]
+        if keys:
+            remote.delete_objects(Bucket=name, Delete={"Objects": keys, "Quiet": True})
+    remote.delete_bucket(Bucket=name)
+
+
+@pytest.fixture
+def client_env(endpoint: str, tmp_path: Path) -> dict[str, str]:
+    """The environment of a client process: keys, region and endpoint in the variables that AWS tools read, an empty home."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return peers.clean_env(
+        AWS_ACCESS_KEY_ID=ACCESS_KEY,
+        AWS_SECRET_ACCESS_KEY=SECRET_KEY,
+        AWS_REGION=peers.REGION,
+        AWS_ENDPOINT_URL=endpoint,
+        HOME=str(home),
+        XDG_CACHE_HOME=str(home / ".cache"),
+        XDG_CONFIG_HOME=str(home / ".config"),
+    )
+
+
+@pytest.fixture
+def run(client_env: dict[str, str], tmp_path: Path) -> Run:
+    """Runs a client program to its end in a directory of its own; its standard output as text.
+
+    Fails with everything that the program said when it ends with another exit code than `code`.
+    """
+
+    def call(*command: str | Path, stdin: bytes | None = None, code: int = 0, **env: str) -> str:
+        done = subprocess.run(command, input=stdin, capture_output=True, env=client_env | env, cwd=tmp_path, timeout=180)
+        output = done.stdout.decode(errors="replace")
+        assert done.returncode == code, f"{command} ended with {done.returncode}\n{output}\n{done.stderr.decode()}"
+        return output
+
+    return call

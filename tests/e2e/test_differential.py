@@ -1,0 +1,79 @@
+"""The same requests to a remote directly and through s3d: same status, same headers, same body.
+
+The scenarios are data under `differential/`; where s3d answers otherwise on purpose is in `differential/deviations.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+import peers
+from e2e.differential.catalogue import SCENARIOS
+from e2e.differential.deviations import DEVIATIONS, expected
+from e2e.differential.library import build_library
+from e2e.differential.runner import Compared, Pair
+from e2e.differential.scenario import Scenario
+from e2e.differential.sender import Address
+
+pytestmark = pytest.mark.peer
+
+MINIMUM_OF_REQUESTS = 300
+
+
+@dataclass
+class Remote:
+    name: str
+    pair: Pair
+
+
+def _pair(remote: peers.Server, gateway: peers.Server) -> Pair:
+    direct = Address(remote.url, peers.ACCESS_KEY, peers.SECRET_KEY)
+    names = {"library": "s3d-library", "versions": "s3d-versions"}
+    build_library(direct, names)
+    return Pair(direct, Address(gateway.url, "ANYACCESSKEY", "any secret: s3d takes every client on loopback"), names)
+
+
+@pytest.fixture(scope="module", params=["seaweedfs", "moto"])
+def remote(request: pytest.FixtureRequest) -> Remote:
+    gateway = {"seaweedfs": "gateway", "moto": "gateway_to_moto"}[request.param]
+    return Remote(request.param, _pair(request.getfixturevalue(request.param), request.getfixturevalue(gateway)))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_same_answer(remote: Remote, scenario: Scenario) -> None:
+    wrong = [
+        text for compared in remote.pair.run(scenario) if (text := _judge(remote.name, scenario, compared)) is not None
+    ]
+    assert not wrong, "\n\n".join(wrong)
+
+
+def test_there_are_enough_requests_and_no_name_is_used_twice() -> None:
+    names = [scenario.name for scenario in SCENARIOS]
+    assert len(set(names)) == len(names)
+    assert sum(not step.arrange for scenario in SCENARIOS for step in scenario.steps) >= MINIMUM_OF_REQUESTS
+
+
+def test_every_deviation_names_a_scenario_and_a_reason() -> None:
+    for entry in DEVIATIONS:
+        assert entry.reason
+        assert any(expected(entry.remote, scenario.name, entry.step or 0) is entry for scenario in SCENARIOS), entry
+
+
+def _judge(remote: str, scenario: Scenario, compared: Compared) -> str | None:
+    """What is wrong with this step, or None."""
+    deviation = expected(remote, scenario.name, compared.index)
+    allowed = deviation.parts if deviation else frozenset()
+    if compared.found.keys() == allowed:
+        return None
+    lines = [f"step {compared.index}: {compared.step.method} {compared.step.target} {dict(compared.step.headers)}"]
+    lines += [f"  {part}: direct {_short(a)} | through s3d {_short(b)}" for part, (a, b) in compared.found.items()]
+    if deviation:
+        lines.append(f"  recorded deviation ({deviation.reason}): {sorted(allowed)}")
+    return "\n".join(lines)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 500 else f"{text[:500]}… ({len(text)} characters)"

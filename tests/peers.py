@@ -1,0 +1,186 @@
+"""Real servers and daemons as child processes on loopback: what the tests, the demo and the benchmarks run against.
+
+Every process started here is ended by its own id, also when the test fails; nothing is ever ended by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+ACCESS_KEY = "s3dtestaccess"
+SECRET_KEY = "s3dtestsecret0123456789"
+REGION = "us-east-1"
+
+
+@dataclass
+class Server:
+    """A running server: its URL, its process and where its output goes."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+_ports: set[int] = set()
+
+
+def free_port(*, spare: int = 0) -> int:
+    """A TCP port that nothing listens on and that was not handed out before, with port + `spare` free as well."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port in _ports or (spare and port + spare > 65535):
+            continue
+        if spare:
+            with socket.socket() as other:
+                try:
+                    other.bind(("127.0.0.1", port + spare))
+                except OSError:
+                    continue
+        _ports.add(port)
+        return port
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, *, seconds: float = 60) -> None:
+    """Returns once the URL gives any HTTP answer; RuntimeError with the log when the process ends or time is up."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except urllib.error.HTTPError as error:
+            error.close()
+            return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(
+        f"{url} did not come up (exit code {process.poll()}):\n{log.read_text(errors='replace')[-4000:]}"
+    )
+
+
+def stop(process: subprocess.Popen[bytes], *, seconds: float = 15) -> int:
+    """SIGTERM, then SIGKILL after `seconds`; the exit code."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
+def clean_env(**extra: str) -> dict[str, str]:
+    """The environment without anything that steers AWS clients or s3d, plus test credentials, plus `extra`."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "S3D_", "S3_"))}
+    env |= {
+        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+    }
+    return env | extra
+
+
+@contextlib.contextmanager
+def _spawn(command: list[str], log: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=log.parent)
+    try:
+        yield process
+    finally:
+        stop(process)
+
+
+@contextlib.contextmanager
+def seaweedfs(directory: Path | None = None) -> Iterator[Server]:
+    """A real SeaweedFS S3 server with the test credentials."""
+    with _directory(directory) as root:
+        identities = root / "identities.json"
+        key = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
+        actions = ["Admin", "Read", "List", "Tagging", "Write"]
+        identities.write_text(json.dumps({"identities": [{"name": "test", "credentials": [key], "actions": actions}]}))
+        (root / "data").mkdir()
+        port = free_port(spare=10000)
+        others = {name: free_port(spare=10000) for name in ("master", "volume", "filer", "admin")}
+        command = [
+            shutil.which("weed", path=f"{BIN}{os.pathsep}{os.environ['PATH']}") or "weed",
+            *("mini", f"-dir={root / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={port}"),
+            *(f"-s3.config={identities}", "-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
+            "-master.telemetry=false",
+            *(f"-{name}.port={other}" for name, other in others.items()),
+        ]
+        with _spawn(command, root / "weed.log", clean_env(WEED_S3_SSE_KEY="x")) as process:
+            url = f"http://127.0.0.1:{port}"
+            wait_for(url, process, root / "weed.log")
+            yield Server(url, process, root / "weed.log")
+
+
+@contextlib.contextmanager
+def moto(directory: Path | None = None) -> Iterator[Server]:
+    """A moto server: S3 as its authors read the documentation, in memory."""
+    with _directory(directory) as root:
+        port = free_port()
+        command = [str(BIN / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+        with _spawn(command, root / "moto.log", clean_env()) as process:
+            url = f"http://127.0.0.1:{port}"
+            wait_for(f"{url}/moto-api/", process, root / "moto.log")
+            yield Server(url, process, root / "moto.log")
+
+
+@contextlib.contextmanager
+def s3d(remote: str, directory: Path | None = None, **settings: str) -> Iterator[Server]:
+    """`s3d run` as a child process in front of `remote`, with further settings as environment variables."""
+    with _directory(directory) as root:
+        port, admin = free_port(), free_port()
+        env = clean_env(
+            **{
+                "S3_ENDPOINT": remote,
+                "S3D_ENDPOINT": f"http://127.0.0.1:{port}",
+                "S3D_ADMIN_ENDPOINT": f"http://127.0.0.1:{admin}",
+                "S3D_LOCAL_DIR": str(root / "local"),
+                **settings,
+            }
+        )
+        with _spawn([str(BIN / "s3d"), "run"], root / "s3d.log", env) as process:
+            admin_url = f"http://127.0.0.1:{admin}"
+            wait_for(f"{admin_url}/health/ready", process, root / "s3d.log")
+            yield Server(f"http://127.0.0.1:{port}", process, root / "s3d.log", {"admin": admin_url})
+
+
+@contextlib.contextmanager
+def _directory(directory: Path | None) -> Iterator[Path]:
+    if directory is not None:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="s3d-peer-") as name:
+        yield Path(name)
