@@ -31,6 +31,8 @@ RCLONE_FLAGS = (
 RCLONE_MODES = {
     "rclone": ("--vfs-cache-mode=off",),
     "rclone-writes": ("--vfs-cache-mode=writes", "--vfs-write-back=0"),
+    # For LIST only: the others answer a list from memory for five minutes without asking the remote.
+    "rclone-fresh": ("--vfs-cache-mode=off", "--dir-cache-time=0"),
 }
 
 
@@ -92,6 +94,7 @@ LAUNCHES: dict[str, Callable[[str, Path], Launch]] = {
     "s3d": s3d_launch,
     "rclone": rclone_launch,
     "rclone-writes": lambda remote, directory: rclone_launch(remote, directory, "rclone-writes"),
+    "rclone-fresh": lambda remote, directory: rclone_launch(remote, directory, "rclone-fresh"),
 }
 
 

@@ -30,7 +30,9 @@ RESULTS = Path(__file__).resolve().parent / "results"
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two short rounds, two starts, no 5 GiB upload")
-    parser.add_argument("--only", default="s3d,rclone,rclone-writes", help="gateways to compare with direct")
+    parser.add_argument(
+        "--only", default="s3d,rclone,rclone-writes,rclone-fresh", help="gateways to compare with direct"
+    )
     parser.add_argument("--rows", default="", help="only rows whose name contains this, e.g. 'GET 4 KiB'")
     parser.add_argument("--rounds", type=int, help="rounds; 2 with --quick, else 5")
     parser.add_argument("--seconds", type=float, help="length of a run of a row; 0.25 with --quick, else 0.6")
@@ -57,8 +59,7 @@ def compare(chosen: argparse.Namespace, remote: peers.Server, material: Material
     rows: list[Row] = [row for row in ROWS if chosen.rows in row.name]
     with contextlib.ExitStack() as stack:
         contenders = [Contender("direct", remote.url, remote.pid)]
-        for name in chosen.only:
-            contenders.append(stack.enter_context(running(name, remote.url, root / name))[0])
+        contenders += [stack.enter_context(running(name, remote.url, root / name))[0] for name in chosen.only]
         load = stack.enter_context(generator())
         return run_rows(rows, contenders, material, load, rounds=chosen.rounds, scale=chosen.seconds)
 
@@ -66,7 +67,7 @@ def compare(chosen: argparse.Namespace, remote: peers.Server, material: Material
 def start_times(chosen: argparse.Namespace, remote: peers.Server, root: Path) -> dict[str, list[float]]:
     """Seconds from start to the first answer; the very first start of each (cold files) is not counted."""
     seconds: dict[str, list[float]] = {}
-    for name in (name for name in chosen.only if name != "rclone-writes"):
+    for name in (name for name in chosen.only if name in ("s3d", "rclone")):
         for attempt in range(3 if chosen.quick else 6):
             with running(name, remote.url, root / f"start-{name}-{attempt}") as (_, taken):
                 if attempt:

@@ -131,7 +131,7 @@ class Material:
         """Reads from the remote what a run has written: what is wrong with it, or None.
 
         Looks at up to four keys that have certainly been written. A gateway with a write-back cache answers before the
-        remote has the object: it gets 30 s, and all keys are looked at, so that none is still on its way in the next run.
+        remote has the object: it gets 30 s, and all keys are looked at, so that none is under way in the next run.
         """
         late = contender.name == "rclone-writes"
         keys = min(answers, _KEYS[row.size]) if late else min(row.connections, _KEYS[row.size], 4)

@@ -6,6 +6,7 @@ import os
 import threading
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _AFTER_NAME = {"utime": 11, "stime": 12, "cutime": 13, "cstime": 14}  # fields 14 to 17, counted after "(comm) "
@@ -56,7 +57,7 @@ class PeakSampler:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._sample)
 
-    def __enter__(self) -> PeakSampler:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

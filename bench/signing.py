@@ -14,7 +14,7 @@ EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855
 
 _SDK_HEADERS = {
     # What boto3 sends besides, so that a server has as many header fields to read as in real use.
-    "User-Agent": "Boto3/1.43.0 md/Botocore#1.43.0 ua/2.1 os/linux md/arch#x86_64 lang/python#3.11 cfg/retry-mode#standard",
+    "User-Agent": "Boto3/1.43.0 md/Botocore#1.43.0 ua/2.1 os/linux md/arch#x86_64 lang/python#3.11 cfg/retry#legacy",
     "Accept-Encoding": "identity",
     "amz-sdk-invocation-id": "5f5ad9ce-6a4e-4a3b-9a3e-0d1c9cf6e0a7",
     "amz-sdk-request": "attempt=1",

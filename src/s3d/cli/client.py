@@ -7,8 +7,8 @@ exception: when nothing listens there, waiting does not help the person who forg
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
+import logging
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,8 +22,8 @@ from s3d.remote.config import RemoteConfig
 from s3d.remote.credentials import ANONYMOUS
 from s3d.s3 import codec
 from s3d.s3.backend import Backend
-from s3d.s3.errors import S3Error
-from s3d.s3.message import FileBody, RequestBody, S3Response
+from s3d.s3.errors import RemoteUnreachable, S3Error
+from s3d.s3.message import FileRange, RequestBody, S3Response
 
 PAUSES = (0.3, 1.0, 3.0)
 """Seconds before each further attempt: long enough for a daemon that is being restarted."""
@@ -65,17 +65,15 @@ class Client:
     async def ask(self, operation: str, members: Mapping[str, Any], body: RequestBody | None = None) -> Answer:
         """Like `call`, with the headers of the answer."""
         response, data = await self._send(operation, members, body, whole=True)
-        self._raise_error(operation, members, response, data)
-        return Answer(codec.parse_response(operation, response, data), response.headers)
+        return Answer(self._parsed(operation, members, response, data), response.headers)
 
     @asynccontextmanager
     async def open(self, operation: str, members: Mapping[str, Any]) -> AsyncIterator[Answer]:
         """Like `ask`, with the body of the answer as a stream, which is closed at the end of the block. Iterating raises
         `s3d.s3.errors.RemoteUnreachable` when it breaks off."""
         response, data = await self._send(operation, members, None, whole=False)
-        self._raise_error(operation, members, response, data)
         async with aclosing(_stream(response)) as stream:
-            yield Answer(codec.parse_response(operation, response, b""), response.headers, stream)
+            yield Answer(self._parsed(operation, members, response, data), response.headers, stream)
 
     async def _send(
         self, operation: str, members: Mapping[str, Any], body: RequestBody | None, *, whole: bool
@@ -87,7 +85,7 @@ class Client:
                 self._reached = True
                 data = await _read(response) if whole or response.status >= 300 else b""
             except S3Error as error:
-                if pause is None or not self._reached:
+                if pause is None or not self._reached or not isinstance(error, RemoteUnreachable):
                     raise self._failure(error, members) from error
             else:
                 if pause is None or response.status not in TRANSIENT:
@@ -99,39 +97,42 @@ class Client:
         request = codec.build_request(operation, dict(members))
         if body is not None:
             request.body = body
-        elif isinstance(request.body, bytes) and request.body:
-            # S3 insists on a digest of some XML bodies (DeleteObjects, tagging) and minds it on none.
-            digest = hashlib.md5(request.body, usedforsecurity=False).digest()
-            request.headers["Content-MD5"] = base64.b64encode(digest).decode()
         return await self._backend(request)
 
     def _failure(self, error: S3Error, members: Mapping[str, Any]) -> S3Failure | Unreachable:
-        if error.code == "ServiceUnavailable":
-            return Unreachable(self._endpoint, error.message)
+        if isinstance(error, RemoteUnreachable):
+            return Unreachable(self._endpoint, _reason(error))
         return S3Failure(error.code, error.message, status=error.status, resource=_resource(members))
 
-    def _raise_error(self, operation: str, members: Mapping[str, Any], response: S3Response, body: bytes) -> None:
-        """Raises S3Failure if the answer is an error; some come with status 200, when it was sent ahead of the work."""
-        if response.status < 300 and not (operation in _LATE_ERRORS and b"<Error" in body[:400]):
-            return
-        request_id = response.headers.get("x-amz-request-id", "")
+    def _parsed(self, operation: str, members: Mapping[str, Any], response: S3Response, body: bytes) -> dict[str, Any]:
+        """The members of a success. Raises S3Failure for an error; some of them come with status 200."""
+        if response.status < 300 and not codec.is_error(body):
+            try:
+                return codec.parse_response(operation, response, body)
+            except S3Error as error:  # not S3 at all
+                raise self._failure(error, members) from error
         if not body and response.status in _EMPTY_ANSWERS:
             code, message = _EMPTY_ANSWERS[response.status]
         else:
-            error = codec.parse_error(response, body)
-            code, message = error.code, error.message
+            refusal = codec.parse_error(response, body)
+            code, message = refusal.code, refusal.message
+        request_id = response.headers.get("x-amz-request-id", "")
         raise S3Failure(code, message, status=response.status, request_id=request_id, resource=_resource(members))
-
-
-_LATE_ERRORS = frozenset({"CompleteMultipartUpload", "CopyObject", "UploadPartCopy"})
 
 
 @asynccontextmanager
 async def connect(endpoint: str) -> AsyncIterator[Client]:
     """A client of the daemon at `endpoint`, which accepts unsigned requests on loopback."""
+    logging.getLogger("s3d").addHandler(logging.NullHandler())  # what goes wrong is told as an error, once
     config = RemoteConfig(endpoint=endpoint, addressing="path", keep_s3d_headers=True)
     async with Remote(config, ANONYMOUS) as remote:
         yield Client(remote, endpoint)
+
+
+def _reason(error: RemoteUnreachable) -> str:
+    """The system's own words where there are some: ``Connection refused``."""
+    number = getattr(error.__cause__, "errno", None)
+    return os.strerror(number) if number else error.message.rstrip(".")
 
 
 def _resource(members: Mapping[str, Any]) -> str:
@@ -151,7 +152,7 @@ async def _stream(response: S3Response) -> AsyncGenerator[bytes, None]:
         if body:
             yield body
         return
-    assert not isinstance(body, FileBody)  # noqa: S101  a remote has no files
+    assert not isinstance(body, FileRange)  # noqa: S101  a remote has no files
     async with aclosing(body):
         async for piece in body:
             yield piece

@@ -9,9 +9,9 @@ from typing import Any
 
 from s3d.cli import digest
 from s3d.cli.client import Answer, Client
-from s3d.cli.errors import Failure
+from s3d.cli.errors import Failure, readable
 from s3d.cli.output import write_all
-from s3d.cli.progress import Advance
+from s3d.cli.progress import Advance, ignore
 from s3d.cli.worker import Worker
 from s3d.s3.errors import RemoteUnreachable
 
@@ -44,7 +44,7 @@ async def copy_out(client: Client, members: Mapping[str, Any], descriptor: int, 
                     complete = await sink.take(more, length)
             await sink.finish()
     if not complete or sink.received != length:
-        raise Failure(f"The object broke off after {sink.received} of {length} bytes. ({what})")
+        raise Failure(f"The object broke off after {sink.received} of {length} bytes. ({readable(what)})")
     if sink.digest is not None:
         sink.digest.verify(what)
 
@@ -66,7 +66,7 @@ class _Sink:
         self._writing: asyncio.Future[None] | None = None
         self.received = 0
         self.digest: digest.Digest | None = None
-        self.advance: Advance = lambda count: None
+        self.advance: Advance = ignore
 
     async def take(self, answer: Answer, length: int) -> bool:
         """Takes what the answer brings; False when it broke off. Raises Failure when it brings too much."""

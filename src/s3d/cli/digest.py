@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from s3d.cli.errors import Failure
+from s3d.cli.errors import Failure, readable
 from s3d.s3.checksums import BY_HEADER, Hasher
 
 _BLOCK = 1 << 20
@@ -32,7 +32,7 @@ class Digest:
     def verify(self, what: str) -> None:
         """Raises Failure unless all bytes together have the expected digest."""
         if self._hasher.digest() != self._expected:
-            raise Failure(f"What arrived is not what was stored: the {self.name} does not match. ({what})")
+            raise Failure(f"What arrived is not what was stored: the {self.name} does not match. ({readable(what)})")
 
     def verify_file(self, path: Path, what: str) -> None:
         """Reads a whole file and verifies it. Blocks."""

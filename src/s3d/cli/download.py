@@ -17,7 +17,7 @@ from typing import Any
 
 from s3d.cli import digest, parts
 from s3d.cli.client import Answer, Client
-from s3d.cli.errors import Failure, S3Failure
+from s3d.cli.errors import Failure, S3Failure, readable
 from s3d.cli.journal import Journal
 from s3d.cli.progress import Advance
 from s3d.cli.running import task_group
@@ -91,19 +91,19 @@ class Download:
                     async with aclosing(_batches(answer)) as batches:
                         async for batch in batches:
                             if position + len(batch) > end:
-                                raise Failure(f"More bytes arrived than were asked for. ({self._what})")
+                                raise Failure(f"More bytes arrived than were asked for. ({readable(self._what)})")
                             await asyncio.to_thread(_write_at, file.fileno(), batch, position)
                             position += len(batch)
                             advance(len(batch))
             except S3Failure as error:
                 if error.status == 412:
                     raise Failure(
-                        f"The object changed while it was read; run the command again. ({self._what})"
+                        f"The object changed while it was read; run the command again. ({readable(self._what)})"
                     ) from error
                 raise
             if position == end:
                 return
-        raise Failure(f"The object broke off at byte {position} of {self.size}. ({self._what})")
+        raise Failure(f"The object broke off at byte {position} of {self.size}. ({readable(self._what)})")
 
     def _range(self, position: int, end: int) -> dict[str, str]:
         """Nothing for the whole object: a plain GET is what every server knows best."""
@@ -112,15 +112,16 @@ class Download:
     def _check(self, answer: Answer, position: int) -> None:
         begins = str(answer.members.get("ContentRange", "bytes 0-")).removeprefix("bytes ").partition("-")[0]
         if begins != str(position):
-            raise Failure(f"Asked for bytes from {position} on, the answer begins at {begins}. ({self._what})")
+            raise Failure(
+                f"Asked for bytes from {position} on, the answer begins at {begins}. ({readable(self._what)})"
+            )
 
     async def _verify(self, partial: Path, journal: Journal) -> None:
         assert self._digest is not None  # noqa: S101  the caller looked
         try:
             await asyncio.to_thread(self._digest.verify_file, partial, self._what)
         except Failure:
-            partial.unlink()  # what is wrong somewhere cannot be resumed
-            journal.remove()
+            journal.restart()  # what is wrong somewhere cannot be resumed
             raise
 
 

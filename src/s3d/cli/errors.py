@@ -16,6 +16,18 @@ from typing import IO, Any
 
 import click
 
+_CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)]}
+
+
+def visible(text: str) -> str:
+    """The text with control characters written as ``\\x1b``: a key must not steer a terminal."""
+    return text.translate(_CONTROL)
+
+
+def readable(key: str) -> str:
+    """A key inside of a sentence: visible, and bytes that are not UTF-8 as ``\\xff``."""
+    return visible(key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+
 
 class Failure(click.ClickException):
     """``message`` is a sentence for a person."""
@@ -29,7 +41,7 @@ class S3Failure(Failure):
     """An S3 error answer about ``resource`` (``bucket/key``)."""
 
     def __init__(self, code: str, message: str, *, status: int, request_id: str = "", resource: str = "") -> None:
-        super().__init__(f"{code}: {message}" + (f" ({resource})" if resource else ""))
+        super().__init__(f"{code}: {message}" + (f" ({readable(resource)})" if resource else ""))
         self.code = code
         self.status = status
         self.request_id = request_id
@@ -40,7 +52,7 @@ class Unreachable(Failure):
     """Nothing answered S3 or HTTP at ``endpoint``."""
 
     def __init__(self, endpoint: str, reason: str) -> None:
-        super().__init__(f"No daemon answers at {endpoint}: {reason.rstrip('.')}. Start it with: s3d run")
+        super().__init__(f"No daemon answers at {endpoint}: {reason}. Start it with: s3d run")
 
 
 class Misconfigured(Failure):
@@ -49,7 +61,7 @@ class Misconfigured(Failure):
     exit_code = 2
 
 
-class Interrupted(Exception):  # noqa: N818  like KeyboardInterrupt
+class Interrupted(Exception):
     """A signal says to stop."""
 
     def __init__(self, number: signal.Signals) -> None:

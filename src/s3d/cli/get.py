@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from s3d.cli import options, progress
-from s3d.cli.errors import Failure
-from s3d.cli.output import visible
+from s3d.cli.errors import Failure, readable
 from s3d.cli.target import Target, TargetType
 
 if TYPE_CHECKING:
@@ -151,7 +150,7 @@ def metadata_lines(headers: Iterable[tuple[str, str]]) -> Iterator[str]:
         lower = name.lower()
         about = lower.startswith(("content-", "x-amz-", "x-s3d-")) or lower in _ABOUT
         if about and lower not in _NOT_ABOUT:
-            yield visible(f"{name}: {value}")
+            yield readable(f"{name}: {value}")
 
 
 _ABOUT = {"etag", "last-modified", "cache-control", "expires"}

@@ -8,14 +8,7 @@ import signal
 import sys
 from typing import Any
 
-from s3d.cli.errors import Interrupted
-
-_CONTROL = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)]}
-
-
-def visible(text: str) -> str:
-    """The text with control characters written as ``\\x1b``: a key must not steer a terminal."""
-    return text.translate(_CONTROL)
+from s3d.cli.errors import Interrupted, visible
 
 
 def write_line(text: str) -> None:

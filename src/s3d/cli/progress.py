@@ -14,13 +14,13 @@ Advance = Callable[[int], None]
 def bar(label: str, total: int | None, *, wanted: bool = True) -> Iterator[Advance]:
     """Shows a bar for the time of the block. ``total``: bytes, None when unknown."""
     if not wanted or not sys.stderr.isatty():
-        yield _ignore
+        yield ignore
         return
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    from s3d.cli.output import visible
+    from s3d.cli.errors import readable
 
     columns = (
         TextColumn("{task.description}"),
@@ -30,9 +30,9 @@ def bar(label: str, total: int | None, *, wanted: bool = True) -> Iterator[Advan
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(escape(visible(label)), total=total)
+        task = progress.add_task(escape(readable(label)), total=total)
         yield lambda count: progress.advance(task, count)
 
 
-def _ignore(count: int) -> None:
+def ignore(count: int) -> None:
     """Nobody watches."""

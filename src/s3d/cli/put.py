@@ -124,10 +124,10 @@ def _open(path: Path | None) -> BinaryIO:
     """The input, unbuffered: it is read by its descriptor. stdin stays open."""
     try:
         if path is None or str(path) == "-":
-            return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # type: ignore[return-value] # FileIO has what BinaryIO promises
+            return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
         if path.is_dir():
             raise Failure(f"{path} is a directory; put writes one object.")
-        return path.open("rb", buffering=0)  # type: ignore[return-value] # the same
+        return path.open("rb", buffering=0)
     except OSError as error:
         raise Failure(f"Cannot read {path}: {error.strerror}.") from error
 

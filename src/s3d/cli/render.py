@@ -51,12 +51,17 @@ def document_lines(document: Mapping[str, Any], indent: str = "") -> Iterator[st
             yield f"{indent}{name}:" + ("" if value else " none")
             yield from (f"{indent}  - {item}" for item in value)
         else:
-            yield f"{indent}{name + ':':<{width + 1}} {_plain(value)}"
+            yield f"{indent}{name + ':':<{width + 1}} {_plain(name, value)}"
 
 
-def _plain(value: Any) -> str:
+def _plain(name: str, value: Any) -> str:
+    """The names say the units, as in the metrics: ``_bytes``; ``since`` is in seconds of the epoch."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
         return time(value)
+    if name.endswith("_bytes") and isinstance(value, int):
+        return size(value)
+    if name.endswith("since") and isinstance(value, int | float):
+        return time(datetime.fromtimestamp(value).astimezone())
     return "-" if value is None else str(value)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from s3d.cli import options, output
-from s3d.cli.errors import Failure, S3Failure
+from s3d.cli.errors import Failure, S3Failure, readable
 from s3d.cli.target import Target, TargetType
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Removal:
             count += len(keys)
             await self._batch(prefix.bucket, keys)
         if not count and prefix.key and not self._force:
-            self._fail(Failure(f"There is nothing to delete. ({prefix})"))
+            self._fail(Failure(f"There is nothing to delete. ({readable(str(prefix))})"))
 
     async def _batch(self, bucket: str, keys: list[str]) -> None:
         """At most 1,000 keys, which is what a page has and what DeleteObjects takes."""
@@ -128,7 +128,7 @@ class Removal:
         for error in answer.get("Errors") or []:
             key = str(error.get("Key", ""))
             failed.add(key)
-            text = f"{error.get('Code', 'InternalError')}: {error.get('Message', '')} ({bucket}/{key})"
+            text = f"{error.get('Code', 'InternalError')}: {error.get('Message', '')} ({bucket}/{readable(key)})"
             self._fail(Failure(text))
         for key in named:
             if key not in failed:

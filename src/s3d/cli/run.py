@@ -17,8 +17,7 @@ def _option(setting: Setting) -> click.Option:
     return click.Option([setting.flag, setting.key], metavar=setting.metavar, help=text)
 
 
-@click.pass_context
-def _run(context: click.Context, /, **flags: str | None) -> int:
+def _run(**flags: str | None) -> int:
     from s3d.daemon.config import ConfigError, load
 
     try:

@@ -10,6 +10,7 @@ import base64
 import os
 import stat
 import tempfile
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -17,17 +18,37 @@ from awscrt import checksums as crt
 
 from s3d.cli.errors import Failure
 from s3d.cli.worker import Worker
-from s3d.s3.message import FileBody, body_length
+from s3d.s3.errors import S3Error
+from s3d.s3.message import Body, body_length
 
 _BLOCK = 1 << 20
 _IN_MEMORY = 32 << 20  # bytes: the late parts of a very long stream are gigabytes and go through a temporary file
 
 
 @dataclass(frozen=True, slots=True)
+class FileSlice:
+    """``length`` bytes of a file from ``offset`` on, as a `s3d.s3.message.Body` that can be sent again."""
+
+    file: BinaryIO
+    offset: int
+    length: int
+    replayable: bool = True
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        position, end = self.offset, self.offset + self.length
+        while position < end:
+            block = await asyncio.to_thread(os.pread, self.file.fileno(), min(_BLOCK, end - position), position)
+            if not block:
+                raise S3Error("IncompleteBody", "The file became shorter while it was read.")
+            position += len(block)
+            yield block
+
+
+@dataclass(frozen=True, slots=True)
 class Piece:
     """Some bytes of the object that can be sent more than once, and their CRC64NVME."""
 
-    body: bytes | FileBody
+    body: bytes | Body
     crc: int
 
     @property
@@ -47,7 +68,7 @@ class SpooledPiece(Piece):
     """A piece that has a temporary file of its own."""
 
     def close(self) -> None:
-        assert isinstance(self.body, FileBody)  # noqa: S101  see StreamSource
+        assert isinstance(self.body, FileSlice)  # noqa: S101  see StreamSource
         self.body.file.close()
 
 
@@ -80,7 +101,7 @@ class FileSource:
         offset, length = self._offset, min(length, self._end - self._offset)
         self._offset += length
         crc = await asyncio.to_thread(_crc_of_file, self._file.fileno(), offset, length)
-        return Piece(FileBody(self._file, offset, length), crc)
+        return Piece(FileSlice(self._file, offset, length), crc)
 
     def check_unchanged(self) -> None:
         if self._look() != self._state:
@@ -142,7 +163,7 @@ def _spool(descriptor: int, length: int) -> Piece:
         file.write(block)
         crc = crt.crc64nvme(block, crc)
         written += len(block)
-    return SpooledPiece(FileBody(file, 0, written), crc)
+    return SpooledPiece(FileSlice(file, 0, written), crc)
 
 
 def _crc_of_file(descriptor: int, offset: int, length: int) -> int:

@@ -38,14 +38,11 @@ def command(target: Target | None, *, as_json: bool, admin_endpoint: str, endpoi
 
     The exit code is 1 when the daemon does not answer, or when there is no such bucket or object.
     """
-    if target is None:
-        document = _daemon(admin_endpoint, os.environ.get("S3D_ADMIN_TOKEN"))
-    else:
-        document = _resource(target, endpoint)
+    document = _resource(target, endpoint) if target else _daemon(admin_endpoint, os.environ.get("S3D_ADMIN_TOKEN"))
     if as_json:
         output.write_json(document, indent=2)
     else:
-        for line in render.document_lines(document):
+        for line in render.document_lines(condensed(document)):
             output.write_line(line)
 
 
@@ -72,6 +69,19 @@ def _daemon(admin_endpoint: str, token: str | None) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise Failure(f"{admin_endpoint}/status is not the status of an s3d.")
     return document
+
+
+def condensed(document: dict[str, Any]) -> dict[str, Any]:
+    """The status without the settings that are at their defaults, and with one line for each of the others."""
+    settings = document.get("settings")
+    if not isinstance(settings, dict):
+        return document
+    changed = {
+        name: f"{entry.get('value')} ({entry['source']})"
+        for name, entry in settings.items()
+        if isinstance(entry, dict) and entry.get("source", "default") != "default"
+    }
+    return {**document, "settings": changed}
 
 
 def _resource(target: Target, endpoint: str) -> dict[str, Any]:

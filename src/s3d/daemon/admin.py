@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from s3d.daemon.config import AdminConfig
 from s3d.daemon.guard import refuse
@@ -17,6 +18,22 @@ _STOP_SECONDS = 1.0  # answers here are small and ready at once: nothing is wort
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 log = logging.getLogger("s3d.admin")
+
+
+class _MalformedIsNoError(logging.Filter):
+    """aiohttp logs bytes that are no HTTP as an error with a traceback: it is the sender's mistake, one line is enough."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        record.levelno, record.levelname, record.exc_info = logging.INFO, "INFO", None
+        record.msg, record.args = "malformed request: %s", (error.message,)
+        return log.isEnabledFor(logging.INFO)
+
+
+_http_log = logging.getLogger("s3d.admin.http")
+_http_log.addFilter(_MalformedIsNoError())
 
 
 class Admin:
@@ -48,7 +65,9 @@ class Admin:
         """Listens. Raises `s3d.server.sockets.CannotListen`."""
         sockets = open_sockets(self._config.host, self._config.port)
         self._port = port_of(sockets)
-        self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=_STOP_SECONDS)
+        self._runner = web.AppRunner(
+            self._application(), access_log=None, logger=_http_log, shutdown_timeout=_STOP_SECONDS
+        )
         await self._runner.setup()
         for listener in sockets:
             await web.SockSite(self._runner, listener).start()

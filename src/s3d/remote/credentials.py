@@ -139,7 +139,7 @@ class Chain:
     def _aws_endpoint(self, region: str) -> str:
         """AWS's endpoint of a region, in its partition (China, GovCloud), FIPS and dual-stack as configured."""
         session = self._botocore()
-        resolver = session.get_component("endpoint_resolver")
+        resolver = session._get_internal_component("endpoint_resolver")
         found = resolver.construct_endpoint(
             "s3",
             region,

@@ -28,11 +28,11 @@ MAX_FIELDS = 20 * 1024
 MAX_BEFORE_FILE = 64 * 1024
 """Bytes of the body up to the content of the file, so that boundaries and part headers are limited as well."""
 
-_STRING_OR_TOKEN = r'(?:"((?:\\"|[^"])*)"|([^\s";]*))'
+_PARAMETER_VALUE = r'(?:"((?:\\"|[^"])*)"|([^\s";]*))'
 _BOUNDARY = re.compile(
-    r"\s*multipart/form-data\s*;(?:.*;)?\s*boundary\s*=\s*" + _STRING_OR_TOKEN + r"\s*(?:;.*)?", re.I
+    r"\s*multipart/form-data\s*;(?:.*;)?\s*boundary\s*=\s*" + _PARAMETER_VALUE + r"\s*(?:;.*)?", re.I
 )
-_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*=\s*" + _STRING_OR_TOKEN + r"\s*")
+_PARAMETER = re.compile(r";\s*([^\s=;]+)\s*=\s*" + _PARAMETER_VALUE + r"\s*")
 
 
 def boundary_of(content_type: str) -> bytes:

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator
 from email.utils import formatdate
 from http import HTTPStatus
 
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_writer import StreamWriter
 from aiohttp.web import BaseRequest
 
 from s3d.s3.message import FileRange, S3Response
@@ -36,6 +36,7 @@ class Answer:
     async def prepare(self, http: BaseRequest) -> None:
         """Writes the answer. Raises ConnectionError if the client went away, and whatever the body raises."""
         response, writer = self.response, http.writer
+        assert isinstance(writer, StreamWriter)  # noqa: S101  aiohttp's server makes no other
         chunked = self._frame(http)
         head = self._head(http)
         body = response.body
@@ -83,7 +84,7 @@ class Answer:
         lines = [f"HTTP/1.1 {response.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
-    async def _send(self, pieces: AsyncGenerator[bytes, None], writer: AbstractStreamWriter) -> None:
+    async def _send(self, pieces: AsyncGenerator[bytes, None], writer: StreamWriter) -> None:
         try:
             async for piece in pieces:
                 await writer.write(piece)

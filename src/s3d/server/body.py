@@ -83,7 +83,7 @@ async def read_body(http: BaseRequest, request: S3Request, *, idle: float, spool
         body_checksums=request.operation not in _CHECKSUM_OF_OBJECT,
     )
     decoder = Decoder(framing.length or 0, framing.content.signed, framing.trailers) if framing.aws_chunked else None
-    source = _received(http, idle) if framing.length != 0 or decoder else _nothing()
+    source = received(http, idle) if framing.length != 0 or decoder else _nothing()
     if decoder is not None:
         source = _decoded(source, decoder, expectations)
     body = ReceivedBody(source, framing.length or 0, expectations)
@@ -119,11 +119,11 @@ def read_framing(http: BaseRequest, operation: str) -> Framing:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    return
-    yield b""
+    for piece in ():
+        yield piece
 
 
-async def _received(http: BaseRequest, idle: float) -> AsyncIterator[bytes]:
+async def received(http: BaseRequest, idle: float) -> AsyncIterator[bytes]:
     """The bytes as the HTTP framing delivers them."""
     if http.headers.get("Expect", "").lower() == "100-continue" and http.transport is not None:
         http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

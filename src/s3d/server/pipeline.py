@@ -27,7 +27,7 @@ from s3d.server.access import check_browser, check_peer
 from s3d.server.access_log import AccessLog, Exchange
 from s3d.server.answer import Answer
 from s3d.server.body import read_body
-from s3d.server.browser_upload import put_form
+from s3d.server.browser_upload import put_form, read_form
 from s3d.server.config import ServerConfig
 from s3d.server.spool import SpooledBody
 
@@ -87,7 +87,7 @@ class Pipeline:
         authorization.check_expiry(auth, datetime.now(UTC))
         query = authorization.strip_query(target.query, auth)
         operation = exchange.operation = route(http.method, target.bucket, target.key, query, headers)
-        check_browser(headers, auth, form=operation == FORM_UPLOAD)
+        check_browser(http.method, headers, auth)
         return S3Request(
             method=http.method,
             operation=operation,
@@ -102,12 +102,19 @@ class Pipeline:
     async def _respond(self, http: BaseRequest, request: S3Request, exchange: Exchange) -> S3Response:
         idle, spool_dir = self._config.idle_timeout, self._config.spool_dir
         if request.operation == FORM_UPLOAD:
-            return await put_form(http, request, self._backend, idle=idle, spool_dir=spool_dir)
+            return await self._take_form(http, request, exchange)
         request.body = await read_body(http, request, idle=idle, spool_dir=spool_dir)
         exchange.bytes_in = body_length(request.body)
         response = await self._backend(request)
         exchange.remote_request_id = response.headers.get("x-amz-request-id")
         return response
+
+    async def _take_form(self, http: BaseRequest, request: S3Request, exchange: Exchange) -> S3Response:
+        put, fields = await read_form(http, request, idle=self._config.idle_timeout, spool_dir=self._config.spool_dir)
+        exchange.key = put.key
+        exchange.bytes_in = body_length(put.body)
+        request.body = put.body  # the one whose temporary file is closed in the end
+        return await put_form(http, put, fields, self._backend, self._config.domains)
 
     def _refuse(self, http: BaseRequest, exchange: Exchange, error: S3Error) -> S3Response:
         exchange.error = error.code

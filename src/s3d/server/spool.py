@@ -49,23 +49,20 @@ async def spool(source: AsyncIterable[bytes], directory: Path | None, *, in_memo
 
     Errors: those of the source; SlowDown when the disk has no room (nothing was accepted, so nothing is lost).
     """
-    batch: list[bytes] = []
-    size = total = 0
     file: IO[bytes] | None = None
+    batch: list[bytes] = []
+    written = waiting = 0
     try:
         async for piece in source:
             batch.append(piece)
-            size += len(piece)
-            if total + size > in_memory and size >= _BATCH:
-                file = file or await asyncio.to_thread(_open, directory)
-                await asyncio.to_thread(file.writelines, batch)
-                total, size, batch = total + size, 0, []
-        if file is None and size <= in_memory:
+            waiting += len(piece)
+            if waiting >= _BATCH and written + waiting > in_memory:
+                file = await asyncio.to_thread(_append, file, batch, directory)
+                written, waiting, batch = written + waiting, 0, []
+        if file is None and waiting <= in_memory:
             return b"".join(batch)
-        file = file or await asyncio.to_thread(_open, directory)
-        await asyncio.to_thread(file.writelines, batch)
-        await asyncio.to_thread(file.flush)
-        return SpooledBody(file, total + size)
+        file = await asyncio.to_thread(_append, file, batch, directory)
+        return SpooledBody(file, written + waiting)
     except BaseException as error:
         if file is not None:
             _discard(file)
@@ -74,6 +71,18 @@ async def spool(source: AsyncIterable[bytes], directory: Path | None, *, in_memo
             message = "The daemon has no room on its disk for this request's body."
             raise S3Error("SlowDown", message, headers={"Retry-After": "30"}) from error
         raise
+
+
+def _append(file: IO[bytes] | None, batch: list[bytes], directory: Path | None) -> IO[bytes]:
+    """Writes the batch, into a new file where there is none yet; the file, with nothing left in its buffer."""
+    opened = file or _open(directory)
+    try:
+        opened.writelines(batch)
+        opened.flush()
+    except OSError:
+        _discard(opened)
+        raise
+    return opened
 
 
 def _open(directory: Path | None) -> IO[bytes]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from e2e.differential.sender import Outgoing
 
@@ -39,7 +40,7 @@ class Step:
     def filled(self, names: Mapping[str, str]) -> Outgoing:
         return Outgoing(
             self.method,
-            fill(self.target, names),
+            fill(self.target, {name: quote(value, safe="") for name, value in names.items()}),
             tuple((name, fill(value, names)) for name, value in self.headers.items()),
             fill(self.body.decode("utf-8", "surrogateescape"), names).encode("utf-8", "surrogateescape"),
             self.auth,

@@ -49,7 +49,7 @@ def test_row(row: Setting) -> None:
     assert row.metavar.isupper()
     if row.default is not None:
         row.read(row.default)
-    with pytest.raises(ValueError, match="accepted|no such file"):
+    with pytest.raises(ValueError, match=r"accepted|no such file"):
         row.read("\0")
 
 

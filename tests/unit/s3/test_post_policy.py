@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import json
 from datetime import UTC, datetime
 
@@ -26,11 +27,13 @@ def check(subject: Policy, fields: dict[str, str], bucket: str = "b") -> str | N
     """The message of the refusal, or None."""
     try:
         subject.check(fields, bucket=bucket, now=NOW)
-    except S3Error as error:
-        assert error.code == "AccessDenied"
-        assert error.status == 403
-        return error.message.removeprefix("Invalid according to Policy: ")
-    return None
+    except S3Error as caught:
+        error = caught
+    else:
+        return None
+    assert (error.code, error.status) == ("AccessDenied", 403)
+    assert error.message.startswith("Invalid according to Policy: ")
+    return error.message.removeprefix("Invalid according to Policy: ")
 
 
 def test_policy_of_botocore():
@@ -153,7 +156,6 @@ def conditions(*items: object) -> object:
 
 MALFORMED = {
     "not JSON": ("{oops", "Invalid JSON."),
-    "not UTF-8": ('{"expiration": "\udce4"}'.encode("utf-8", "surrogateescape").decode("latin-1"), None),
     "no object": ([], "Invalid JSON."),
     "deep": ("[" * 100_000, "Invalid JSON."),
     "no text": ('{"expiration": "\\ud800", "conditions": []}', "Invalid JSON."),
@@ -208,6 +210,11 @@ def test_not_base64(encoded):
         parse(encoded)
 
 
+def test_not_utf_8():
+    with pytest.raises(S3Error, match="InvalidPolicyDocument: Invalid Policy: Invalid JSON"):
+        parse(base64.b64encode(b'{"expiration": "\xe4"}').decode())
+
+
 def test_line_breaks_in_base64():
     encoded = encode(conditions())
     assert parse(f"{encoded[:10]}\r\n{encoded[10:]}\n") == parse(encoded)
@@ -225,11 +232,9 @@ JSON = st.recursive(
 
 
 @given(JSON, JSON)
-def test_any_document_is_refused_cleanly(expiration, items):
+def test_any_document_raises_nothing_but_s3_errors(expiration, items):
     for document in (items, {"expiration": expiration, "conditions": items}, conditions(items)):
-        try:
+        with contextlib.suppress(S3Error):
             subject = parse(encode(document))
             subject.check({"key": "k"}, bucket="b", now=NOW)
             subject.check_length(3)
-        except S3Error as error:
-            assert error.code in {"InvalidPolicyDocument", "AccessDenied", "EntityTooLarge", "EntityTooSmall"}

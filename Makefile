@@ -1,0 +1,57 @@
+# `make` lists what a person can do. Everything installs into .venv; nothing outside this directory is changed but system
+# packages, by `make test`, where it may (as root).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DEVELOPED := $(VENV)/.developed
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench demo model clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(INSTALLED) ## Set up and start the daemon in front of the remote named by S3_ENDPOINT
+	@$(BIN)/s3d run
+
+test: $(DEVELOPED) ## Set up everything, system packages too, and run all tests
+	@tools/install_system_packages.sh
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+check: $(DEVELOPED) ## Format, lint, types, layers, generated table
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/generate_model.py --check
+
+format: $(DEVELOPED) ## Rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(DEVELOPED) ## Compare with the remote alone and with rclone, in one run
+	$(BIN)/python bench/gateway.py $(BENCH_ARGS)
+
+demo: $(DEVELOPED) ## Start a real SeaweedFS as the remote and s3d in front, and take a tour
+	@$(BIN)/python tools/demo.py
+
+model: $(DEVELOPED) ## Regenerate the operation table from the SDK's model
+	$(BIN)/python tools/generate_model.py
+
+clean: ## Remove what the targets made
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf tests/e2e/clients/javascript/node_modules bench/results
+	find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(DEVELOPED): $(INSTALLED) pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test,check]'
+	@touch $@

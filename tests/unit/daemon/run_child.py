@@ -1,0 +1,34 @@
+"""A process that runs a daemon made of a stub: for the tests of signals and exit codes.
+
+Arguments: how the stub behaves (``ready``, ``slow`` to stop, ``busy`` port). Settings come from the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from types import SimpleNamespace
+
+from s3d.daemon.config import Config, load
+from s3d.daemon.run import run
+from s3d.server.sockets import CannotListen
+
+
+class Stub:
+    def __init__(self, config: Config, behaviour: str) -> None:
+        self.server, self.admin = SimpleNamespace(port=1234), SimpleNamespace(port=1235)
+        self.config, self.behaviour = config, behaviour
+
+    async def start(self) -> None:
+        if self.behaviour == "busy":
+            raise CannotListen(self.config.admin.host, self.config.admin.port, "the port is in use")
+
+    async def stop(self, grace: float) -> None:
+        print(f"stop({grace})", flush=True)
+        if self.behaviour == "slow":
+            await asyncio.sleep(600)
+
+
+if __name__ == "__main__":
+    sys.exit(run(load({}, os.environ), lambda config: Stub(config, sys.argv[1])))
