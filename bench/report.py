@@ -137,6 +137,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": f"{os.cpu_count()} x {model}",
         "memory_gb": round(memory, 1),
+        "load average before": " ".join(f"{value:.2f}" for value in os.getloadavg()),
         "kernel": platform.release(),
         "python": platform.python_version(),
         **versions,

@@ -28,7 +28,7 @@ class _Auth(S3SigV4Auth):  # type: ignore[misc]  # botocore has no types
         super().__init__(Credentials(peers.ACCESS_KEY, peers.SECRET_KEY), "s3", peers.REGION)
         self._payload_hash = payload_hash
 
-    def payload(self, request: AWSRequest) -> str:  # noqa: ARG002  # the name and the parameter are botocore's
+    def payload(self, request: AWSRequest) -> str:  # the name and the parameter are botocore's
         return self._payload_hash
 
 

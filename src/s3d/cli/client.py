@@ -131,8 +131,11 @@ async def connect(endpoint: str) -> AsyncIterator[Client]:
 
 def _reason(error: RemoteUnreachable) -> str:
     """The system's own words where there are some: ``Connection refused``."""
-    number = getattr(error.__cause__, "errno", None)
-    return os.strerror(number) if number else error.message.rstrip(".")
+    number = getattr(error.__cause__, "errno", None) or 0
+    words = (
+        os.strerror(number) if number > 0 else getattr(error.__cause__, "strerror", None)
+    )  # below 0: of the resolver
+    return str(words or error.message).rstrip(".")
 
 
 def _resource(members: Mapping[str, Any]) -> str:

@@ -139,6 +139,8 @@ class _Announcement:
         if not self._quiet:
             for line in metadata_lines(answer.headers.items()):
                 click.echo(line, err=True)
+            if not self._watch and is_binary(answer.headers.get("Content-Type", "")):
+                click.echo("s3d: warning: the data may confuse the terminal; use -o FILE or a pipe", err=True)
         total = int(answer.headers.get("Content-Length", "0"))
         with progress.bar(str(self._target), total, wanted=self._watch and not self._quiet) as advance:
             yield advance
@@ -153,8 +155,20 @@ def metadata_lines(headers: Iterable[tuple[str, str]]) -> Iterator[str]:
             yield readable(f"{name}: {value}")
 
 
+def is_binary(content_type: str) -> bool:
+    """Whether a terminal is unlikely to show such data as text."""
+    major, _, minor = content_type.partition(";")[0].strip().lower().partition("/")
+    return major != "text" and not minor.endswith(("json", "xml", "javascript", "yaml"))
+
+
 _ABOUT = {"etag", "last-modified", "cache-control", "expires"}
-_NOT_ABOUT = {"x-amz-request-id", "x-amz-id-2"}
+_NOTdef is_binary(content_type: str) -> bool:
+    """Whether a terminal is unlikely to show such data as text."""
+    major, _, minor = content_type.partition(";")[0].strip().lower().partition("/")
+    return major != "text" and not minor.endswith(("json", "xml", "javascript", "yaml"))
+
+
+_ABOUT = {"x-amz-request-id", "x-amz-id-2"}
 
 
 def _is_replaceable(path: Path) -> bool:

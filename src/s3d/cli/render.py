@@ -42,16 +42,20 @@ def object_line(entry: Mapping[str, Any], name: str, *, human: bool) -> str:
 
 def document_lines(document: Mapping[str, Any], indent: str = "") -> Iterator[str]:
     """A JSON document as indented ``name: value`` lines."""
-    width = max((len(name) for name, value in document.items() if not isinstance(value, dict | list)), default=0)
+    width = max((len(name) for name, value in document.items() if not _is_nested(value)), default=0)
     for name, value in document.items():
-        if isinstance(value, dict):
-            yield f"{indent}{name}:"
-            yield from document_lines(value, indent + "  ")
-        elif isinstance(value, list):
-            yield f"{indent}{name}:" + ("" if value else " none")
-            yield from (f"{indent}  - {item}" for item in value)
-        else:
+        if not _is_nested(value):
             yield f"{indent}{name + ':':<{width + 1}} {_plain(name, value)}"
+            continue
+        yield f"{indent}{name}:"
+        if isinstance(value, dict):
+            yield from document_lines(value, indent + "  ")
+        else:
+            yield from (f"{indent}  - {item}" for item in value)
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict | list) and bool(value)
 
 
 def _plain(name: str, value: Any) -> str:
@@ -64,4 +68,6 @@ def _plain(name: str, value: Any) -> str:
         return size(value)
     if name.endswith("since") and isinstance(value, int | float):
         return time(datetime.fromtimestamp(value).astimezone())
-    return "-" if value is None else str(value)
+    if value is None:
+        return "-"
+    return "none" if value in ([], {}) else str(value)

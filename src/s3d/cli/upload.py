@@ -71,7 +71,7 @@ class Upload:
         slots = asyncio.Semaphore(self.jobs)
         number = 1
         async with task_group() as group:
-            while piece.length or number == 1:
+            while piece.length:
                 if number > parts.MAX_PARTS:
                     raise Failure("The object is larger than S3 can take: more than 10,000 parts.")
                 await slots.acquire()

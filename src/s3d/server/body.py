@@ -119,7 +119,8 @@ def read_framing(http: BaseRequest, operation: str) -> Framing:
 
 
 async def _nothing() -> AsyncIterator[bytes]:
-    for piece in ():
+    pieces: tuple[bytes, ...] = ()
+    for piece in pieces:
         yield piece
 
 

@@ -1,4 +1,4 @@
-"""minio-py over plain HTTP: each object of unknown or large size goes as signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD)."""
+"""minio-py over plain HTTP: every part is sent with the SHA-256 of its body in the signature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""restic: a backup repository in a bucket, written, checked to the last byte, restored and pruned."""
+"""restic: a backup repository in a bucket, written, checked to the last byte, restored and pruned.
+
+Over plain HTTP it (minio-go) uploads in signed chunks, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, without naming the coding in
+Content-Encoding.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,11 @@ def _fill(root: Path, seed: int) -> None:
 
 def _read(root: Path) -> dict[str, bytes]:
     return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def _size(remote: Any, bucket: str) -> int:
+    size: int = sum(entry["Size"] for entry in remote.list_objects_v2(Bucket=bucket)["Contents"])
+    return size
 
 
 def test_backup_check_restore_and_prune(
@@ -51,9 +60,9 @@ def test_backup_check_restore_and_prune(
     restic("restore", "latest", "--target", tmp_path / "last")
     assert _read(tmp_path / "last" / tree.relative_to("/")) == _read(tree)
 
-    stored = len(remote.list_objects_v2(Bucket=bucket)["Contents"])
+    stored = _size(remote, bucket)
     restic("forget", "--keep-last", "1", "--prune")
     assert len(json.loads(restic("snapshots", "--json"))) == 1
     assert "no errors were found" in restic("check", "--read-data")
-    assert 0 < len(remote.list_objects_v2(Bucket=bucket)["Contents"]) < stored + 3
-    assert run("restic", "--no-cache", "list", "locks", **settings).strip() == ""
+    assert 0 < _size(remote, bucket) < stored
+    assert restic("list", "locks").strip() == ""

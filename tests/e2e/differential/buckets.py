@@ -146,6 +146,7 @@ def scenarios() -> list[Scenario]:
             "/{library}",
             {"Origin": "http://a", "Access-Control-Request-Method": "PUT"},
             method="OPTIONS",
+            auth="none",
         ),
         change(
             "versioning",

@@ -51,6 +51,12 @@ def differences(
     return found
 
 
+def summary(answer: Incoming) -> str:
+    """Status and, where the body says one, the S3 error code: ``404 NoSuchKey``."""
+    code = re.search(rb"<Error>\s*<Code>(\w+)<", answer.body)
+    return f"{answer.status} {code.group(1).decode()}" if code else str(answer.status)
+
+
 def framing_error(answer: Incoming, *, head: bool) -> str | None:
     """What is wrong with the framing of the answer, by RFC 9112 section 6. The two sides may frame differently."""
     lengths = {value for name, value in answer.headers if name.lower() == "content-length"}

@@ -51,7 +51,10 @@ VERSIONS = {
 def scenarios() -> list[Scenario]:
     found = [read("list-buckets", "/"), read("list-buckets-page", "/?max-buckets=1&prefix=s3d-")]
     found += [read(f"list-v1-{name}", f"/{{library}}?{query}") for name, query in {**COMMON, **V1}.items()]
-    found += [read(f"list-v2-{name}", f"/{{library}}?list-type=2&{query}") for name, query in {**COMMON, **V2}.items()]
+    found += [
+        read(f"list-v2-{name}", f"/{{library}}?list-type=2{query and '&'}{query}")
+        for name, query in {**COMMON, **V2}.items()
+    ]
     found += [read(f"list-versions-{name}", f"/{{versions}}?versions{query}") for name, query in VERSIONS.items()]
     found += [
         read("list-v1-trailing-slash", "/{library}/?prefix=plain"),

@@ -163,7 +163,8 @@ def scenarios() -> list[Scenario]:
             "/{library}/plain",
             {"Origin": "http://a", "Access-Control-Request-Method": "GET"},
             method="OPTIONS",
+            auth="none",
         ),
-        read("object-options-bare", "/{library}/plain", method="OPTIONS"),
+        read("object-options-bare", "/{library}/plain", method="OPTIONS", auth="none"),
     ]
     return found

@@ -64,10 +64,10 @@ def fill(text: str, names: Mapping[str, str]) -> str:
 
 
 def read(
-    name: str, target: str, headers: Mapping[str, str] | None = None, *, method: str = "GET", **more: str
+    name: str, target: str, headers: Mapping[str, str] | None = None, *, method: str = "GET", auth: str = "v4"
 ) -> Scenario:
     """A scenario of one request that changes nothing."""
-    return Scenario(name, (Step(method, target, headers or {}, auth=more.get("auth", "v4")),), shared=True)
+    return Scenario(name, (Step(method, target, headers or {}, auth=auth),), shared=True)
 
 
 def change(name: str, *steps: Step) -> Scenario:

@@ -53,7 +53,7 @@ WRONG = {
     "long-query": ("GET", "/{library}?prefix=" + "a" * 2000, {}, b""),
     "query-encoded-name": ("GET", "/{library}?%70refix=dir", {}, b""),
     "query-plus": ("GET", "/{library}?prefix=odd/sp+ace", {}, b""),
-    "query-reserved": ("GET", "/{library}?prefix=dir/&delimiter=/&start-after=dir/a", {}, b""),
+    "query-reserved": ("GET", "/{library}?prefix=dir/&delimiter=/", {}, b""),
 }
 
 VIRTUAL = {

@@ -190,6 +190,7 @@ MALFORMED = {
         "Invalid content-length-range: wrong number of arguments.",
     ),
     "float bound": (conditions(["content-length-range", 0, 512.0]), "Invalid JSON."),
+    "float as value": (conditions({"acl": 1.5}), "Invalid JSON."),
     "boolean bound": (conditions(["content-length-range", False, True]), "Invalid JSON."),
 }
 

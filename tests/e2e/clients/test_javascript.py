@@ -1,0 +1,36 @@
+"""The AWS SDK for JavaScript v3: streams over plain HTTP go as unsigned aws-chunked bodies with the checksum in a trailer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.peer
+
+DIRECTORY = Path(__file__).parent / "javascript"
+ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
+
+
+def test_the_usual_workflow(run: Any, remote: Any, endpoint: str, bucket: str) -> None:
+    if not (DIRECTORY / "node_modules").is_dir() or shutil.which("node") is None:
+        pytest.fail("Node.js or the SDK is missing: run tools/install_system_packages.sh")
+    report = json.loads(run("node", DIRECTORY / "client.mjs", endpoint, bucket, ALGORITHMS=" ".join(ALGORITHMS)))
+
+    assert "STREAMING-UNSIGNED-PAYLOAD-TRAILER aws-chunked" in report["forms"]
+    stored = {entry["Key"] for entry in remote.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert stored == set(report["objects"])
+    computed = 0
+    for key, expected in report["objects"].items():
+        answer = remote.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+        assert hashlib.sha256(answer["Body"].read()).hexdigest() == expected["sha256"], key
+        assert "aws-chunked" not in answer.get("ContentEncoding", ""), key
+        if "algorithm" in expected:
+            assert answer[f"Checksum{expected['algorithm']}"] == expected["checksum"], key
+            assert (answer["ContentType"], answer["Metadata"]) == ("text/x-js", {"owner": "me"}), key
+            computed += 1
+    assert computed == 3 * len(ALGORITHMS)
