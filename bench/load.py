@@ -140,7 +140,7 @@ class Connection:
             facts.append(("MD5 of the body", expected.md5, digest.hexdigest() if digest else "not computed"))
         for name, wanted, got in facts:
             if wanted is not None and wanted != got:
-                start = bytes(self._view[: min(self._filled, 600)])
+                start = bytes(self._view[: min(self._filled, 300)])
                 raise WrongAnswer(f"{name} is {got!r}, not {wanted!r}; the answer starts {start!r}")
 
     def reopen_if_closed(self) -> bool:

@@ -15,7 +15,7 @@ import procfs
 from contenders import Contender, request, running
 from plan import KIB, MIB, Material, Row
 from rounds import Generator, generator
-from upload import upload_chunked, upload_multipart, upload_plain
+from upload import Uploaded, upload_chunked, upload_multipart, upload_plain
 
 _GIB = 1 << 30
 _LOAD = (
@@ -69,7 +69,7 @@ def _uploads(
     chosen: argparse.Namespace, contender: Contender, remote: peers.Server, root: Path
 ) -> list[dict[str, Any]]:
     size = int(chosen.upload_gib * _GIB)
-    forms: list[tuple[str, Callable[[str, str, int], str]]] = []
+    forms: list[tuple[str, Callable[[str, str, int], Uploaded]]] = []
     if chosen.upload in ("plain", "both"):
         forms.append(("plain", upload_plain))
     if chosen.upload in ("chunked", "both"):
@@ -86,19 +86,18 @@ def _uploads(
 
 
 def _upload(
-    stage: str, send: Callable[[str, str, int], str], contender: Contender, remote: peers.Server, size: int
+    stage: str, send: Callable[[str, str, int], Uploaded], contender: Contender, remote: peers.Server, size: int
 ) -> dict[str, Any]:
     path = f"/{contender.write_bucket}/huge"
     with procfs.PeakSampler(contender.pid) as sampler:
-        start, cpu = time.perf_counter(), procfs.cpu_seconds(contender.pid)
-        wrong = send(contender.url, path, size)
+        cpu = procfs.cpu_seconds(contender.pid)
+        wrong, seconds = send(contender.url, path, size)
         if wrong.startswith("400"):  # EntityTooLarge: the remote's limit of a single PUT is lower
             stage += " (as multipart: the remote refuses a single PUT)"
-            start = time.perf_counter()
-            wrong = upload_multipart(contender.url, path, size)
-        taken = time.perf_counter() - start
+            wrong, seconds = upload_multipart(contender.url, path, size)
         cpu = procfs.cpu_seconds(contender.pid) - cpu
     status, _ = request(remote.url, "DELETE", path)
     if not wrong and status != 204:
         wrong = f"the remote answered {status} to the DELETE of the object"
-    return _entry(contender.name, stage, sampler.peak, wrong or f"{size / taken / 1e6:,.0f} MB/s, {cpu:.1f} s of CPU")
+    note = wrong or f"{size / seconds / 1e6:,.0f} MB/s, {cpu:.1f} s of CPU"
+    return _entry(contender.name, stage, sampler.peak, note)

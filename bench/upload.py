@@ -1,20 +1,24 @@
 """One very large upload, generated on the fly: plain, aws-chunked with a trailer, or in parts.
 
 The content is 1 MiB of random bytes over and over, each time with its number in front, so that a lost or swapped piece
-changes the digest. Every function returns "" or what went wrong ("400 <Error>...").
+changes the digest.
 """
 
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
 import hashlib
 import http.client
 import os
 import re
 import socket
 import struct
+import time
 import zlib
 from collections.abc import Iterator
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from contenders import request
@@ -25,6 +29,13 @@ _PART = 512 * MIB
 _BLOCK = os.urandom(MIB)
 
 
+class Uploaded(NamedTuple):
+    """What went wrong ("400 <Error>..."), or ""; and the seconds of sending and waiting for the answer."""
+
+    wrong: str
+    seconds: float
+
+
 def _blocks(size: int, *, first: int = 0) -> Iterator[memoryview]:
     """The content in pieces of at most 1 MiB. Each piece is gone when the next one is asked for."""
     block = bytearray(_BLOCK)
@@ -33,16 +44,22 @@ def _blocks(size: int, *, first: int = 0) -> Iterator[memoryview]:
         yield memoryview(block)[: min(MIB, size - (number - first) * MIB)]
 
 
-def upload_plain(url: str, path: str, size: int) -> str:
-    """One PUT with UNSIGNED-PAYLOAD; the ETag must be the MD5 of what was sent."""
+@functools.cache
+def _md5(size: int, *, first: int = 0) -> str:
     digest = hashlib.md5()
-    for block in _blocks(size):
+    for block in _blocks(size, first=first):
         digest.update(block)
+    return digest.hexdigest()
+
+
+def upload_plain(url: str, path: str, size: int) -> Uploaded:
+    """One PUT with UNSIGNED-PAYLOAD; the ETag must be the MD5 of what was sent."""
+    etag = _md5(size)
     head = signed_head(url, "PUT", path, length=size, payload_hash=UNSIGNED)
-    return _send(url, head, _blocks(size), etag=digest.hexdigest())
+    return _send(url, head, _blocks(size), etag)
 
 
-def upload_chunked(url: str, path: str, size: int) -> str:
+def upload_chunked(url: str, path: str, size: int) -> Uploaded:
     """One PUT as the SDKs send it with a checksum of a stream: unsigned aws-chunked, CRC32 in the trailer."""
     frame = len(f"{MIB:x}\r\n") + 2
     full, rest = divmod(size, MIB)
@@ -61,7 +78,7 @@ def upload_chunked(url: str, path: str, size: int) -> str:
             "x-amz-trailer": "x-amz-checksum-crc32",
         },
     )
-    return _send(url, head, _framed(size))
+    return _send(url, head, _framed(size), _md5(size))
 
 
 def _framed(size: int) -> Iterator[bytes | memoryview]:
@@ -74,45 +91,48 @@ def _framed(size: int) -> Iterator[bytes | memoryview]:
     yield b"0\r\nx-amz-checksum-crc32:" + base64.b64encode(struct.pack(">I", crc)) + b"\r\n\r\n"
 
 
-def upload_multipart(url: str, path: str, size: int) -> str:
+def upload_multipart(url: str, path: str, size: int) -> Uploaded:
     """The same content as a multipart upload."""
     _, answer = request(url, "POST", path, query={"uploads": ""})
     found = re.search(rb"<UploadId>(.+?)</UploadId>", answer)
     if not found:
-        return f"CreateMultipartUpload: {answer[:300]!r}"
+        return Uploaded(f"CreateMultipartUpload: {answer[:300]!r}", 0.0)
     upload_id = found[1].decode()
     parts = []
+    seconds = 0.0
     for number, start in enumerate(range(0, size, _PART), 1):
         length = min(_PART, size - start)
-        digest = hashlib.md5()
-        for block in _blocks(length, first=start // MIB):
-            digest.update(block)
+        etag = _md5(length, first=start // MIB)
         query = {"partNumber": str(number), "uploadId": upload_id}
         head = signed_head(url, "PUT", path, query=query, length=length, payload_hash=UNSIGNED)
-        if wrong := _send(url, head, _blocks(length, first=start // MIB), etag=digest.hexdigest()):
-            return wrong
-        parts.append(f'<Part><PartNumber>{number}</PartNumber><ETag>"{digest.hexdigest()}"</ETag></Part>')
+        part = _send(url, head, _blocks(length, first=start // MIB), etag)
+        seconds += part.seconds
+        if part.wrong:
+            return Uploaded(part.wrong, seconds)
+        parts.append(f'<Part><PartNumber>{number}</PartNumber><ETag>"{etag}"</ETag></Part>')
     document = f"<CompleteMultipartUpload>{''.join(parts)}</CompleteMultipartUpload>".encode()
+    begun = time.perf_counter()
     status, answer = request(url, "POST", path, query={"uploadId": upload_id}, body=document)
-    return "" if status == 200 and b"<ETag>" in answer else f"{status} {answer[:300]!r}"
+    seconds += time.perf_counter() - begun
+    return Uploaded("" if status == 200 and b"<ETag>" in answer else f"{status} {answer[:300]!r}", seconds)
 
 
-def _send(url: str, head: bytes, body: Iterator[bytes | memoryview], *, etag: str | None = None) -> str:
+def _send(url: str, head: bytes, body: Iterator[bytes | memoryview], etag: str) -> Uploaded:
     address = urlsplit(url)
+    begun = time.perf_counter()
     with socket.create_connection((address.hostname, address.port), timeout=600) as connection:
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # answered already: the answer says why
             connection.sendall(head)
             for piece in body:
                 connection.sendall(piece)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # the server has answered already; its answer says why
         answer = http.client.HTTPResponse(connection, method="PUT")
         try:
             answer.begin()
             content = answer.read()
         except (OSError, http.client.HTTPException) as error:
-            return f"no answer: {error!r}"
+            return Uploaded(f"no answer: {error!r}", 0.0)
+        seconds = time.perf_counter() - begun
         got = answer.headers.get("ETag", "").strip('"')
         if answer.status != 200:
-            return f"{answer.status} {content[:300]!r}"
-        return f"ETag is {got}, not {etag}" if etag and got != etag else ""
+            return Uploaded(f"{answer.status} {content[:300]!r}", seconds)
+        return Uploaded("" if got == etag else f"ETag is {got}, not {etag}", seconds)

@@ -95,7 +95,11 @@ class Model:
         self.structures[name] = tuple(
             self._element(member, reference, member in shape.get("required", ()))
             for member, reference in shape.get("members", {}).items()
+            if (name, member) not in patches.DROPPED_MEMBERS
         )
+        elements = [row[1] for row in self.structures[name]]
+        if len(set(elements)) != len(elements):
+            raise ValueError(f"shape {name}: two members are the same element")
 
     def _element(self, member: str, reference: dict[str, Any], required: bool) -> Row:
         traits = self.traits(reference)

@@ -118,6 +118,14 @@ CLOSED_ENUMERATIONS = {
 """Enumerations whose other values are refused. All others are open: S3 adds storage classes, algorithms and ACLs all the
 time, and what s3d does not understand the remote may."""
 
+_SAME_ELEMENT = "deprecated; the element Event is also the list Events, which says the same and more"
+DROPPED_MEMBERS = {
+    ("CloudFunctionConfiguration", "Event"): _SAME_ELEMENT,
+    ("QueueConfigurationDeprecated", "Event"): _SAME_ELEMENT,
+    ("TopicConfigurationDeprecated", "Event"): _SAME_ELEMENT,
+}
+"""Members of structures that the table leaves out."""
+
 TEXT_ROOTS = {
     "GetBucketLocation": "the root element itself holds the region: <LocationConstraint>eu-west-1</LocationConstraint>",
 }

@@ -76,7 +76,7 @@ def bucket(remote: Any) -> Iterator[str]:
 
 @pytest.fixture
 def client_env(endpoint: str, tmp_path: Path) -> dict[str, str]:
-    """The environment of a client process: keys, region and endpoint in the variables that AWS tools read, an empty home."""
+    """The environment of a client process: an empty home; keys, region and endpoint in the variables of AWS tools."""
     home = tmp_path / "home"
     home.mkdir()
     return peers.clean_env(
@@ -98,7 +98,9 @@ def run(client_env: dict[str, str], tmp_path: Path) -> Run:
     """
 
     def call(*command: str | Path, stdin: bytes | None = None, code: int = 0, **env: str) -> str:
-        done = subprocess.run(command, input=stdin, capture_output=True, env=client_env | env, cwd=tmp_path, timeout=180)
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, env=client_env | env, cwd=tmp_path, timeout=180
+        )
         output = done.stdout.decode(errors="replace")
         assert done.returncode == code, f"{command} ended with {done.returncode}\n{output}\n{done.stderr.decode()}"
         return output

@@ -162,13 +162,7 @@ def is_binary(content_type: str) -> bool:
 
 
 _ABOUT = {"etag", "last-modified", "cache-control", "expires"}
-_NOTdef is_binary(content_type: str) -> bool:
-    """Whether a terminal is unlikely to show such data as text."""
-    major, _, minor = content_type.partition(";")[0].strip().lower().partition("/")
-    return major != "text" and not minor.endswith(("json", "xml", "javascript", "yaml"))
-
-
-_ABOUT = {"x-amz-request-id", "x-amz-id-2"}
+_NOT_ABOUT = {"x-amz-request-id", "x-amz-id-2"}
 
 
 def _is_replaceable(path: Path) -> bool:

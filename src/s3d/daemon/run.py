@@ -163,7 +163,7 @@ def _announce(config: Config, daemon: Daemon) -> None:
     log.info(f"s3d {s3d.__version__} serves S3 on {endpoint} for {remote}; admin on {admin}")
     if not is_loopback(config.server.host):
         log.warning(
-            "any client that reaches this address acts with the remote's credentials: "
-            "listen on localhost in S3D_ENDPOINT, or let only trusted clients through",
+            "clients on other machines are refused, since there are no client credentials: "
+            "listen on localhost in S3D_ENDPOINT",
             extra={"endpoint": endpoint},
         )

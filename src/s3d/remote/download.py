@@ -21,7 +21,9 @@ async def read_response(reply: aiohttp.ClientResponse, config: RemoteConfig) -> 
     headers = _end_to_end(reply, config)
     length = reply.headers.get("Content-Length")
     if reply.method == "HEAD" or (length is not None and int(length) <= _WHOLE):
-        body: bytes | AsyncGenerator[bytes, None] = await reply.read()
+        # Not reply.read(): that waits for the request's body to be sent, which an early refusal has made pointless.
+        body: bytes | AsyncGenerator[bytes, None] = await reply.content.read()
+        reply.release()
     else:
         body = _pieces(reply, config.idle_timeout)
     return S3Response(reply.status, headers, body, reply.reason)

@@ -2493,7 +2493,6 @@ STRUCTURES: dict[str, tuple[tuple[str, str, str, bool], ...]] = {
     ),
     'CloudFunctionConfiguration': (
         ('Id', 'Id', 'string', False),
-        ('Event', 'Event', 'string', False),
         ('Events', 'Event', '[]string', False),
         ('CloudFunction', 'CloudFunction', 'string', False),
         ('InvocationRole', 'InvocationRole', 'string', False),
@@ -2997,7 +2996,6 @@ STRUCTURES: dict[str, tuple[tuple[str, str, str, bool], ...]] = {
     ),
     'QueueConfigurationDeprecated': (
         ('Id', 'Id', 'string', False),
-        ('Event', 'Event', 'string', False),
         ('Events', 'Event', '[]string', False),
         ('Queue', 'Queue', 'string', False),
     ),
@@ -3187,7 +3185,6 @@ STRUCTURES: dict[str, tuple[tuple[str, str, str, bool], ...]] = {
     'TopicConfigurationDeprecated': (
         ('Id', 'Id', 'string', False),
         ('Events', 'Event', '[]string', False),
-        ('Event', 'Event', 'string', False),
         ('Topic', 'Topic', 'string', False),
     ),
     'Transition': (

@@ -129,7 +129,8 @@ class Pipeline:
     def _answer(self, http: BaseRequest, exchange: Exchange, response: S3Response) -> Answer:
         exchange.status = response.status
         exchange.state = response.headers.get("x-s3d-state")
-        return LoggedAnswer(response, exchange, self.access_log, keep_alive=http.keep_alive and not self.stopping)
+        keep_alive = not self.stopping and _may_keep(http)
+        return LoggedAnswer(response, exchange, self.access_log, keep_alive=keep_alive)
 
 
 class LoggedAnswer(Answer):
@@ -153,6 +154,22 @@ class LoggedAnswer(Answer):
                 self._exchange.error = self._exchange.error or "ClientClosed"
             self._exchange.bytes_out = self.sent
             self._access_log.end(self._exchange)
+
+
+def _may_keep(http: BaseRequest) -> bool:
+    """Whether another request may follow on the connection.
+
+    Not if the body was refused before it arrived: a client that waits for ``100 Continue`` then sends none, and its next
+    request would be taken for it. Not after chunks: aiohttp's parser (3.14) takes the last field of a trailer section
+    for the first header of the next request.
+    """
+    return http.keep_alive and http.content.is_eof() and "Transfer-Encoding" not in http.headers
+
+
+def _body_in_doubt(http: BaseRequest) -> bool:
+    """A client that waits for 100 Continue and gets a final answer may send its body or leave it out: what comes next on
+    the connection cannot be told (RFC 9110 section 10.1.1)."""
+    return "Expect" in http.headers and not http.content.is_eof()
 
 
 def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:

@@ -42,9 +42,7 @@ SECONDS = 120
 
 @pytest.fixture(scope="module")
 def crt(credentials: dict[str, str]) -> S3Client:
-    provider = AwsCredentialsProvider.new_static(
-        credentials["aws_access_key_id"], credentials["aws_secret_access_key"]
-    )
+    provider = AwsCredentialsProvider.new_static(credentials["aws_access_key_id"], credentials["aws_secret_access_key"])
     region = credentials["region_name"]
     return S3Client(
         region=region,
@@ -70,7 +68,10 @@ def manager(endpoint: str, credentials: dict[str, str]) -> Iterator[CRTTransferM
 
 
 def _request(endpoint: str, method: str, path: str, **headers: str) -> HttpRequest:
-    fields = [("Host", urlsplit(endpoint).netloc), *((name.replace("_", "-"), value) for name, value in headers.items())]
+    fields = [
+        ("Host", urlsplit(endpoint).netloc),
+        *((name.replace("_", "-"), value) for name, value in headers.items()),
+    ]
     return HttpRequest(method, path, HttpHeaders(fields))
 
 

@@ -1,4 +1,4 @@
-"""The AWS SDK for JavaScript v3: streams over plain HTTP go as unsigned aws-chunked bodies with the checksum in a trailer."""
+"""The AWS SDK for JavaScript v3: over plain HTTP a stream goes as unsigned aws-chunked with the checksum in a trailer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DIRECTORY = Path(__file__).parent / "javascript"
 ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
 
 
-def test_the_usual_workflow(run: Any, remote: Any, endpoint: str, bucket: str) -> None:
+def test_the_usual_workflow(run: Any, remote: Any, endpoint: str, bucket: str, direct: bool) -> None:
     if not (DIRECTORY / "node_modules").is_dir() or shutil.which("node") is None:
         pytest.fail("Node.js or the SDK is missing: run tools/install_system_packages.sh")
     report = json.loads(run("node", DIRECTORY / "client.mjs", endpoint, bucket, ALGORITHMS=" ".join(ALGORITHMS)))
@@ -28,7 +28,8 @@ def test_the_usual_workflow(run: Any, remote: Any, endpoint: str, bucket: str) -
     for key, expected in report["objects"].items():
         answer = remote.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
         assert hashlib.sha256(answer["Body"].read()).hexdigest() == expected["sha256"], key
-        assert "aws-chunked" not in answer.get("ContentEncoding", ""), key
+        if not direct:  # SeaweedFS keeps the coding of the transfer as one of the object
+            assert "ContentEncoding" not in answer, key
         if "algorithm" in expected:
             assert answer[f"Checksum{expected['algorithm']}"] == expected["checksum"], key
             assert (answer["ContentType"], answer["Metadata"]) == ("text/x-js", {"owner": "me"}), key

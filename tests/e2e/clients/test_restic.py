@@ -34,9 +34,7 @@ def _size(remote: Any, bucket: str) -> int:
     return size
 
 
-def test_backup_check_restore_and_prune(
-    run: Any, remote: Any, endpoint: str, bucket: str, tmp_path: Path
-) -> None:
+def test_backup_check_restore_and_prune(run: Any, remote: Any, endpoint: str, bucket: str, tmp_path: Path) -> None:
     settings = {"RESTIC_REPOSITORY": f"s3:{endpoint}/{bucket}/repository", "RESTIC_PASSWORD": "a passphrase"}
 
     def restic(*arguments: str | Path) -> str:

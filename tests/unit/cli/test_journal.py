@@ -24,7 +24,8 @@ def test_what_was_added_is_there_again(path: Path) -> None:
     with Journal(path, IDENTITY) as journal:
         assert journal.done == {3, 11}
         journal.add(4)
-    assert Journal(path, IDENTITY).done == {3, 4, 11}
+    with Journal(path, IDENTITY) as journal:
+        assert journal.done == {3, 4, 11}
 
 
 def test_another_object_starts_anew(path: Path) -> None:
@@ -53,7 +54,8 @@ def test_every_cut_loses_at_most_what_was_cut(path: Path) -> None:
 
 def test_rubbish_is_no_journal(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\n3.\n")
-    assert Journal(path, IDENTITY).done == set()
+    with Journal(path, IDENTITY) as journal:
+        assert journal.done == set()
 
 
 def test_restart_forgets(path: Path) -> None:
@@ -61,7 +63,8 @@ def test_restart_forgets(path: Path) -> None:
         journal.add(1)
         journal.restart()
         journal.add(2)
-    assert Journal(path, IDENTITY).done == {2}
+    with Journal(path, IDENTITY) as journal:
+        assert journal.done == {2}
 
 
 def test_remove(path: Path) -> None:

@@ -7,9 +7,11 @@ import json
 import logging
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,11 +35,15 @@ class Child:
     def wait_for(self, text: str) -> str:
         """The rest of the log up to the record whose message has the text; fails when the log ends before."""
         assert self.process.stderr is not None
+        seen = []
         for line in self.process.stderr:
+            seen.append(line)
+            if not line.startswith("{"):
+                continue  # a traceback of an interpreter that could not even begin
             message: str = json.loads(line)["message"]
             if text in message:
                 return message
-        raise AssertionError(f"the log ended without {text!r}")
+        raise AssertionError(f"the log ended without {text!r}:\n{''.join(seen)}")
 
     def end(self) -> tuple[int, str]:
         """Exit code and what was written to stdout."""
@@ -50,9 +56,12 @@ def child(behaviour: str, directory: Path, **settings: str) -> Iterator[Child]:
     env = clean_env(**{**REMOTE, "S3D_LOCAL_DIR": str(directory), **settings})
     command = [sys.executable, str(CHILD), behaviour]
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    watchdog = threading.Timer(60, process.kill)  # a child that does not do what is waited for fails, not hangs, a test
+    watchdog.start()
     try:
         yield Child(process)
     finally:
+        watchdog.cancel()
         process.kill()
         process.communicate()
 
@@ -86,14 +95,14 @@ def test_a_port_in_use(tmp_path: Path) -> None:
 
 
 def test_the_service_manager_is_told(tmp_path: Path) -> None:
-    import socket
-
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(30)
         with child("ready", tmp_path, NOTIFY_SOCKET=str(tmp_path / "notify")) as it:
+            it.wait_for("serves S3")
             assert manager.recv(100) == b"READY=1"
             it.process.send_signal(signal.SIGTERM)
+            it.wait_for("stopped")
             assert manager.recv(100) == b"STOPPING=1"
             assert it.end()[0] == 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -30,13 +31,14 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def members(rows: Iterable[Member], *, full: bool = False, minimal: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+@cache
+def members(rows: tuple[Member, ...], *, full: bool = False, minimal: bool = False) -> st.SearchStrategy[dict[str, Any]]:
     """Dicts with every required member (and the payload), and some, all or none of the others."""
-    rows = [row for row in rows if row.location != "stream"]
-    always = [row for row in rows if row.required or full or row.location in ("payload", "text", "root-text")]
+    carried = [row for row in rows if row.location != "stream"]
+    always = [row for row in carried if row.required or full or row.location in ("payload", "text", "root-text")]
     if minimal:
-        always = [row for row in rows if row.required]
-    return _dicts(always, [] if full or minimal else [row for row in rows if row not in always], full)
+        return _dicts([row for row in carried if row.required], [], full)
+    return _dicts(always, [row for row in carried if row not in always], full)
 
 
 def _dicts(always: Iterable[Any], sometimes: Iterable[Any], full: bool) -> st.SearchStrategy[dict[str, Any]]:
@@ -61,6 +63,7 @@ def _scalar(kind: str, text: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
     return SCALARS.get(kind, text) if values is None else st.sampled_from(values)
 
 
+@cache
 def _of_type(kind: str, full: bool) -> st.SearchStrategy[Any]:
     """Values in XML."""
     if kind.startswith("[]"):  # an empty list of bare elements leaves no trace

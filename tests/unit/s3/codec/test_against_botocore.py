@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,11 +18,12 @@ from multidict import CIMultiDict
 from unit.s3.codec import samples
 
 from s3d.s3 import codec, routing, uri
+from s3d.s3.codec import values
 from s3d.s3.message import S3Request
 from s3d.s3.model import OPERATIONS
 
 SERVICE = botocore.model.ServiceModel(botocore.loaders.Loader().load_service_model("s3", "service-2"), "s3")
-SERIALIZER = botocore.serialize.create_serializer("rest-xml")
+SERIALIZER = botocore.serialize.create_serializer("rest-xml", include_validation=False)
 PARSER = botocore.parsers.create_parser("rest-xml")
 HTTP_DATE = "Fri, 02 Jan 2026 03:04:05 GMT"
 
@@ -30,7 +32,7 @@ PARSED_BY_HANDLERS = {
     "SelectObjectContent": "an event stream",
 }
 
-FEW = settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def _sample(data: st.DataObject, rows: Any, full: bool) -> dict[str, Any]:
@@ -38,6 +40,17 @@ def _sample(data: st.DataObject, rows: Any, full: bool) -> dict[str, Any]:
     if "Expires" in members:  # a date in botocore's model, text in ours
         members["Expires"] = HTTP_DATE
     return members
+
+
+def _as_botocore_can(value: Any) -> Any:
+    """Without what its serialiser loses: parts of a second, and ``\r``, which it does not write as a reference."""
+    if isinstance(value, dict):
+        return {name: _as_botocore_can(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_as_botocore_can(item) for item in value]
+    if isinstance(value, datetime):
+        return value.replace(microsecond=0)
+    return value.replace("\r", "\n") if isinstance(value, str) else value
 
 
 def _request(name: str, members: dict[str, Any]) -> S3Request:
@@ -58,7 +71,9 @@ def _request(name: str, members: dict[str, Any]) -> S3Request:
 @FEW
 @given(data=st.data())
 def test_we_read_what_botocore_writes(name: str, full: bool, data: st.DataObject) -> None:
-    members = _sample(data, OPERATIONS[name].input, full)
+    members = _as_botocore_can(_sample(data, OPERATIONS[name].input, full))
+    if "RequestRoute" in members:  # a part of the host name too, and checked as such
+        members["RequestRoute"] = "route"
     request = _request(name, members)
     routed = routing.route(request.method, request.bucket, request.key, request.query, request.headers)
     assert routed == (OPERATIONS[name].twin_of or name)
@@ -81,8 +96,14 @@ def test_botocore_reads_what_we_write(name: str, full: bool, data: st.DataObject
     wire = {"status_code": response.status, "headers": HeadersDict(response.headers), "body": response.body}
     parsed = PARSER.parse(wire, shape)
     del parsed["ResponseMetadata"]
-    streams = {member.name for member in OPERATIONS[name].output if member.location == "stream"}
-    for date in ("Expires", *streams):
-        parsed.pop(date, None)
-        members.pop(date, None)
+    for member in OPERATIONS[name].output:
+        if member.location == "stream":
+            parsed.pop(member.name)
+    if parsed.get("Metadata") == {}:  # botocore's way to say that there is none
+        del parsed["Metadata"]
+    if "Expires" in members:
+        members["Expires"] = values.parse_timestamp(HTTP_DATE)
+    if name == "GetBucketNotification":
+        for configuration in parsed.values():
+            configuration.pop("Event", None)  # the model's second name for the first of Events
     assert parsed == members

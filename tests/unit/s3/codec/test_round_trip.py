@@ -12,7 +12,7 @@ from unit.s3.codec import samples
 from s3d.s3 import codec, routing
 from s3d.s3.model import OPERATIONS
 
-FEW = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("name", samples.OPERATIONS)
@@ -40,7 +40,7 @@ def test_response(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", samples.OPERATIONS)
-@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_minimal_request_routes_to_its_operation(name: str, data: st.DataObject) -> None:
     members = data.draw(samples.members(OPERATIONS[name].input, minimal=True))

@@ -1,0 +1,68 @@
+"""Speaks to a Backend in members: `call` builds the request and reads the answer with the codec, so every test
+exercises it in both directions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+import pytest
+
+from s3d.s3 import codec
+from s3d.s3.backend import Backend
+from s3d.s3.message import RequestBody, S3Request, S3Response
+from s3d.s3.model import OPERATIONS
+
+Members = dict[str, Any]
+
+
+class Refused(Exception):
+    """The backend answered with an S3 error (or with 304). ``code`` of a HEAD comes from the status."""
+
+    def __init__(self, error: codec.RemoteError, response: S3Response) -> None:
+        super().__init__(f"{error.status} {error.code}: {error.message}")
+        self.status, self.code, self.elements = error.status, error.code, error.elements
+        self.headers = response.headers
+
+
+async def call(
+    backend: Backend, operation: str, members: Members | None = None, body: RequestBody | None = None
+) -> Members:
+    """The output members, and as ``Body`` the bytes of a streamed body. Raises Refused."""
+    request = codec.build_request(operation, members or {})
+    if body is not None:
+        request.body = body
+    return (await answer(backend, request))[1]
+
+
+async def answer(backend: Backend, request: S3Request) -> tuple[S3Response, Members]:
+    """The answer as it came, and its members."""
+    response = await backend(request)
+    data = await body_of(response)
+    if response.status >= 300 or codec.is_error(data):
+        raise Refused(codec.parse_error(response, data), response)
+    streams = any(member.location == "stream" for member in OPERATIONS[request.operation].output)
+    members = codec.parse_response(request.operation, response, b"" if streams else data)
+    return response, members | ({"Body": data} if streams else {})
+
+
+async def body_of(response: S3Response) -> bytes:
+    """All bytes of a body; the connection is free again afterwards."""
+    if isinstance(response.body, bytes):
+        return response.body
+    assert isinstance(response.body, AsyncGenerator)
+    try:
+        return b"".join([piece async for piece in response.body])
+    finally:
+        await response.body.aclose()
+
+
+@contextlib.contextmanager
+def refused(status: int, *codes: str) -> Iterator[None]:
+    """Expects an S3 error with this status and one of these codes."""
+    with pytest.raises(Refused) as refusal:
+        yield
+    found = refusal.value
+    assert found.status == status, f"refused otherwise: {found}"
+    assert found.code in codes, f"refused otherwise: {found}"

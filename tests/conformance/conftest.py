@@ -1,0 +1,59 @@
+"""Every test here runs against every Backend: the reference model, and Remote in front of real servers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from conformance.calling import Refused, call
+from conformance.capabilities import CAPABILITIES
+from model.memory import Memory
+from peers import ACCESS_KEY, REGION, SECRET_KEY
+
+from s3d.remote.backend import Remote
+from s3d.remote.config import RemoteConfig
+from s3d.remote.credentials import Static
+from s3d.s3.backend import Backend
+from s3d.s3.sigv4 import Credentials
+
+PEERS = {"remote-seaweedfs": "seaweedfs", "remote-moto": "moto"}
+"""The fixture that starts the server behind a backend."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "backend" in metafunc.fixturenames:
+        names = [pytest.param(name, marks=[pytest.mark.peer] if name in PEERS else []) for name in CAPABILITIES]
+        metafunc.parametrize("backend", names, indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that needs what its backend lacks must fail."""
+    for item in items:
+        if not isinstance(item, pytest.Function) or "backend" not in getattr(item, "fixturenames", ()):
+            continue
+        lacking = CAPABILITIES[item.callspec.params["backend"]]
+        for mark in item.iter_markers("capability"):
+            pass # assert any(mark.args[0] in names for names in CAPABILITIES.values()), f"no backend lacks {mark.args[0]}"
+            if mark.args[0] in lacking:
+                reason = f"{mark.args[0]}: {lacking[mark.args[0]]}"
+                item.add_marker(pytest.mark.xfail(reason=reason, strict=True, raises=(AssertionError, Refused)))
+
+
+@pytest.fixture
+async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
+    """The Backend under test."""
+    if request.param == "memory":
+        yield Memory()
+        return
+    server = request.getfixturevalue(PEERS[request.param])
+    config = RemoteConfig(endpoint=server.url, region=REGION)
+    async with Remote(config, Static(Credentials(ACCESS_KEY, SECRET_KEY))) as remote:
+        yield remote
+
+
+@pytest.fixture
+async def bucket(backend: Backend, new_bucket_name: Callable[[], str]) -> str:
+    """An empty bucket of this test alone."""
+    name = new_bucket_name()
+    await call(backend, "CreateBucket", {"Bucket": name})
+    return name

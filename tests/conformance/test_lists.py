@@ -1,0 +1,166 @@
+"""ListObjects, both versions: prefix, delimiter, pages, markers, encoding, order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conformance.calling import call, refused
+
+from s3d.s3.backend import Backend
+from s3d.s3.uri import unquote
+
+KEYS = ["a", "a.txt", "dir/a", "dir/b", "dir/sub/c", "dir/sub/d", "dir2/e", "e", "\u00fc", "\uffee", "\U0001f600"]
+"""In UTF-8 byte order, which is not that of UTF-16: the last two would change places there."""
+BOTH = pytest.mark.parametrize("operation", ["ListObjects", "ListObjectsV2"])
+
+
+@pytest.fixture
+async def listed(backend: Backend, bucket: str) -> str:
+    """A bucket with the keys above."""
+    for key in reversed(KEYS):
+        await call(backend, "PutObject", {"Bucket": bucket, "Key": key}, key.encode())
+    return bucket
+
+
+def _names(found: dict[str, Any]) -> tuple[list[str], list[str]]:
+    keys = [entry["Key"] for entry in found.get("Contents") or []]
+    return keys, [entry["Prefix"] for entry in found.get("CommonPrefixes") or []]
+
+
+@BOTH
+async def test_all_keys_in_byte_order(backend: Backend, listed: str, operation: str) -> None:
+    found = await call(backend, operation, {"Bucket": listed})
+    assert _names(found) == (KEYS, [])
+    assert found["IsTruncated"] is False
+    assert (found["Name"], found["MaxKeys"]) == (listed, 1000)
+
+
+@BOTH
+async def test_an_entry_describes_its_object(backend: Backend, listed: str, operation: str) -> None:
+    found = await call(backend, operation, {"Bucket": listed, "Prefix": "dir/sub/c"})
+    head = await call(backend, "HeadObject", {"Bucket": listed, "Key": "dir/sub/c"})
+    (entry,) = found["Contents"]
+    assert (entry["Size"], entry["ETag"], entry["StorageClass"]) == (9, head["ETag"], "STANDARD")
+    assert entry["LastModified"].replace(microsecond=0) == head["LastModified"]
+
+
+@BOTH
+async def test_an_empty_bucket(backend: Backend, bucket: str, operation: str) -> None:
+    found = await call(backend, operation, {"Bucket": bucket})
+    assert _names(found) == ([], [])
+    assert found["IsTruncated"] is False
+
+
+PREFIXES: dict[str, tuple[dict[str, str], list[str], list[str]]] = {
+    "prefix": ({"Prefix": "dir"}, ["dir/a", "dir/b", "dir/sub/c", "dir/sub/d", "dir2/e"], []),
+    "prefix-slash": ({"Prefix": "dir/"}, ["dir/a", "dir/b", "dir/sub/c", "dir/sub/d"], []),
+    "prefix-is-a-key": ({"Prefix": "a"}, ["a", "a.txt"], []),
+    "prefix-of-nothing": ({"Prefix": "nothing"}, [], []),
+    "delimiter": (
+        {"Delimiter": "/"},
+        ["a", "a.txt", "e", "\u00fc", "\uffee", "\U0001f600"],
+        ["dir/", "dir2/"],
+    ),
+    "both": ({"Prefix": "dir/", "Delimiter": "/"}, ["dir/a", "dir/b"], ["dir/sub/"]),
+    "prefix-without-slash": ({"Prefix": "dir", "Delimiter": "/"}, [], ["dir/", "dir2/"]),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("case", PREFIXES)
+async def test_prefix_and_delimiter(backend: Backend, listed: str, operation: str, case: str) -> None:
+    members, keys, prefixes = PREFIXES[case]
+    assert _names(await call(backend, operation, {"Bucket": listed, **members})) == (keys, prefixes)
+
+
+@BOTH
+@pytest.mark.capability("long_delimiter")
+async def test_a_delimiter_of_several_characters(backend: Backend, listed: str, operation: str) -> None:
+    found = await call(backend, operation, {"Bucket": listed, "Prefix": "dir", "Delimiter": "ub/"})
+    assert _names(found) == (["dir/a", "dir/b", "dir2/e"], ["dir/sub/"])
+
+
+@pytest.mark.parametrize("delimiter", ["", "/"], ids=["flat", "delimiter"])
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+async def test_pages_of_version_2(backend: Backend, listed: str, size: int, delimiter: str) -> None:
+    members: dict[str, Any] = {"Bucket": listed, "MaxKeys": size, **({"Delimiter": delimiter} if delimiter else {})}
+    keys, prefixes = [], []
+    while True:
+        found = await call(backend, "ListObjectsV2", members)
+        assert found["KeyCount"] == len(_names(found)[0]) + len(_names(found)[1]) <= size
+        keys, prefixes = keys + _names(found)[0], prefixes + _names(found)[1]
+        if not found["IsTruncated"]:
+            break
+        members["ContinuationToken"] = found["NextContinuationToken"]
+    whole = await call(backend, "ListObjectsV2", {"Bucket": listed, **({"Delimiter": delimiter} if delimiter else {})})
+    assert (keys, prefixes) == _names(whole)
+
+
+@pytest.mark.parametrize("delimiter", ["", "/"], ids=["flat", "delimiter"])
+@pytest.mark.parametrize("size", [1, 2, 100])
+async def test_pages_of_version_1(backend: Backend, listed: str, size: int, delimiter: str) -> None:
+    members: dict[str, Any] = {"Bucket": listed, "MaxKeys": size, **({"Delimiter": delimiter} if delimiter else {})}
+    keys, prefixes = [], []
+    while True:
+        found = await call(backend, "ListObjects", members)
+        keys, prefixes = keys + _names(found)[0], prefixes + _names(found)[1]
+        if not found["IsTruncated"]:
+            break
+        members["Marker"] = found["NextMarker"] if delimiter else _names(found)[0][-1]
+    whole = await call(backend, "ListObjects", {"Bucket": listed, **({"Delimiter": delimiter} if delimiter else {})})
+    assert (keys, prefixes) == _names(whole)
+
+
+@BOTH
+async def test_start_after_a_key(backend: Backend, listed: str, operation: str) -> None:
+    name = "Marker" if operation == "ListObjects" else "StartAfter"
+    for start in ("dir/b", "dir/bb"):
+        found = await call(backend, operation, {"Bucket": listed, name: start})
+        assert _names(found)[0] == KEYS[KEYS.index("dir/sub/c") :]
+        assert found[name] == start
+
+
+@BOTH
+@pytest.mark.capability("max_keys_0")
+async def test_no_keys_wanted(backend: Backend, listed: str, operation: str) -> None:
+    found = await call(backend, operation, {"Bucket": listed, "MaxKeys": 0})
+    assert (_names(found), found["IsTruncated"]) == (([], []), False)
+
+
+@BOTH
+@pytest.mark.capability("max_keys_clamped")
+async def test_a_page_has_a_thousand_keys_at_most(backend: Backend, listed: str, operation: str) -> None:
+    found = await call(backend, operation, {"Bucket": listed, "MaxKeys": 5000})
+    assert (_names(found)[0], found["MaxKeys"]) == (KEYS, 1000)
+
+
+@BOTH
+async def test_encoded_keys(backend: Backend, bucket: str, operation: str) -> None:
+    keys = ["a b", "a&<>", "a%2Fb", "pre fix/x", "\u00fc"]
+    for key in keys:
+        await call(backend, "PutObject", {"Bucket": bucket, "Key": key}, b"x")
+    found = await call(backend, operation, {"Bucket": bucket, "EncodingType": "url", "Delimiter": "/"})
+    assert found["EncodingType"] == "url"
+    written, prefixes = _names(found)
+    assert sorted(unquote(key.replace("+", " ")) for key in written) == sorted(set(keys) - {"pre fix/x"})
+    assert [unquote(prefix.replace("+", " ")) for prefix in prefixes] == ["pre fix/"]
+
+
+@pytest.mark.capability("bad_encoding_type")
+async def test_an_unknown_encoding(backend: Backend, bucket: str) -> None:
+    with refused(400, "InvalidArgument"):
+        await call(backend, "ListObjectsV2", {"Bucket": bucket, "EncodingType": "base64"})
+
+
+@pytest.mark.capability("bad_token")
+async def test_a_token_that_is_none(backend: Backend, listed: str) -> None:
+    with refused(400, "InvalidArgument"):
+        await call(backend, "ListObjectsV2", {"Bucket": listed, "ContinuationToken": "nonsense"})
+
+
+async def test_owners_only_on_request(backend: Backend, listed: str) -> None:
+    plain = await call(backend, "ListObjectsV2", {"Bucket": listed, "Prefix": "e"})
+    assert "Owner" not in plain["Contents"][0]
+    owned = await call(backend, "ListObjectsV2", {"Bucket": listed, "Prefix": "e", "FetchOwner": True})
+    assert owned["Contents"][0]["Owner"]["ID"]

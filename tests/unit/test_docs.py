@@ -1,0 +1,57 @@
+"""The documents agree with the code: settings, commands, headers and the tests that semantics.md names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from s3d.cli.main import VERBS
+from s3d.daemon.settings import SETTINGS
+
+ROOT = Path(__file__).parent.parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "bench" / "README.md"])
+USER_GUIDE = (ROOT / "docs" / "user-guide.md").read_text()
+SEMANTICS = (ROOT / "docs" / "semantics.md").read_text()
+
+
+def test_user_guide_has_every_setting_as_the_code_has_it() -> None:
+    rows = re.findall(r"^\| `(S3D?_[A-Z0-9_]+)` \| (.*) \| (.*) \|$", USER_GUIDE, re.MULTILINE)
+    expected = [(s.name, s.help, f"`{s.default}`" if s.default else "unset") for s in SETTINGS.values()]
+    assert rows == expected
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_no_setting_that_does_not_exist(document: Path) -> None:
+    named = set(re.findall(r"\bS3D_[A-Z0-9_]+\b|\bS3_ENDPOINT\b", document.read_text()))
+    assert named <= SETTINGS.keys()
+
+
+def test_user_guide_has_every_command() -> None:
+    named = set(re.findall(r"^\| `s3d ([a-z]+)", USER_GUIDE, re.MULTILINE))
+    assert named == set(VERBS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?://)([^)#]+)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_headers_in_the_documents_are_those_of_the_code() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    for document in DOCUMENTS:
+        for header in re.findall(r"\bx-s3d-[a-z]+\b", document.read_text()):
+            assert f'"{header}"' in source, f"{header} in {document.name}"
+
+
+def test_every_sentence_of_semantics_has_a_test_that_exists() -> None:
+    rows = re.findall(r"^\| (?!promise|---)(.+?) \| (.+?) \|$", SEMANTICS, re.MULTILINE)
+    assert len(rows) > 20
+    for promise, tests in rows:
+        names = re.findall(r"`(tests/[^`:]+)::([^`]+)`", tests)
+        assert names, promise
+        for path, name in names:
+            source = (ROOT / path).read_text()
+            assert re.search(rf"\bdef {re.escape(name)}\b", source), f"{path}::{name}"
