@@ -50,16 +50,15 @@ class Recorder:
         if isinstance(request.body, bytes):
             body = request.body
         else:
-            pieces: list[bytes] = []
+            pieces = bytearray()
             try:
                 async for piece in request.body:
-                    pieces.append(piece)
+                    pieces += piece
             except S3Error as error:
-                got = sum(map(len, pieces))
-                assert got < request.body.length or request.body.length == 0, "a wrong body was handed out whole"
+                assert len(pieces) < request.body.length, "a wrong body was handed out whole"
                 self.refused.append(error)
                 raise
-            body = b"".join(pieces)
+            body = bytes(pieces)
         assert len(body) == body_length(request.body)
         self.received.append(Received(request, body))
         return self.answer(request, body)
@@ -113,9 +112,11 @@ class Client:
         if not self.writer.is_closing():
             self.writer.write(data)
 
-    async def send_in(self, pieces: list[bytes]) -> None:
-        """Sends so that the server reads each piece on its own."""
+    async def send_in(self, pieces: list[bytes], *, until_answered: bool = False) -> None:
+        """Sends so that the server reads each piece on its own; if told so, no more once there is an answer."""
         for piece in pieces:
+            if until_answered and (self.reader._buffer or self.reader.at_eof()):
+                return
             self.send(piece)
             for _ in range(3):  # turns of the loop: the server's end of the connection is in the same loop
                 await asyncio.sleep(0)

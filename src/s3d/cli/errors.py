@@ -41,7 +41,9 @@ class S3Failure(Failure):
     """An S3 error answer about ``resource`` (``bucket/key``)."""
 
     def __init__(self, code: str, message: str, *, status: int, request_id: str = "", resource: str = "") -> None:
-        super().__init__(f"{code}: {message}" + (f" ({readable(resource)})" if resource else ""))
+        super().__init__(
+            f"{code}: {readable(' '.join(message.split()))}" + (f" ({readable(resource)})" if resource else "")
+        )
         self.code = code
         self.status = status
         self.request_id = request_id

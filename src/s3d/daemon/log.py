@@ -32,7 +32,7 @@ def setup(config: LogConfig, stream: TextIO | None = None) -> None:
     credentials and signatures.
     """
     stream = stream or sys.stderr
-    as_text = config.format == "text" or (config.format == "auto" and False)
+    as_text = config.format == "text" or (config.format == "auto" and stream.isatty())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
     # "Optimization" in the logging HOWTO: what no formatter here prints need not be gathered for every record.

@@ -37,6 +37,7 @@ _V4_ALGORITHMS = ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")
 _CREDENTIAL = re.compile(r"[^/]+(?:/[^/]+)*/\d{8}/[^/]*/[a-z0-9-]+/aws4_request|[^/]+/\d{8}/[a-z0-9-]+/aws4_request")
 _COMPACT_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _HEX = re.compile(r"[0-9a-fA-F]+")
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _LONGEST_EXPIRY = 604_800  # seconds: a week, S3's limit for Signature Version 4
 
 
@@ -136,7 +137,7 @@ def _read_query_v4(query: dict[str, str]) -> Authorization:
     expires = query.get("x-amz-expires", "")
     if not expires.isascii() or not expires.isdigit():
         raise _bad_query("X-Amz-Expires should be a number")
-    if int(expires) > _LONGEST_EXPIRY:
+    if len(expires) > 9 or int(expires) > _LONGEST_EXPIRY:
         raise _bad_query(
             "X-Amz-Expires must be less than a week (in seconds) that is, the given X-Amz-Expires is large."
         )
@@ -144,7 +145,8 @@ def _read_query_v4(query: dict[str, str]) -> Authorization:
     if signed_at is None:
         raise _bad_query("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     access_key = query["x-amz-credential"].partition("/")[0]
-    return Authorization(Kind.QUERY, 4, access_key, signed_at + timedelta(seconds=int(expires)))
+    lasts = min(timedelta(seconds=int(expires)), _END_OF_TIME - signed_at)
+    return Authorization(Kind.QUERY, 4, access_key, signed_at + lasts)
 
 
 def _read_query_v2(query: dict[str, str]) -> Authorization:
@@ -176,7 +178,7 @@ def _compact_date(text: str) -> datetime | None:
 def _http_date(text: str) -> datetime | None:
     try:
         return parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the second: a year of more digits than a C integer has
         return None
 
 

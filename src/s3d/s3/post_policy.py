@@ -130,9 +130,8 @@ def _decode(encoded: str) -> dict[str, Any]:
         raise _invalid("invalid Base64 encoding.") from None
     try:
         document = json.loads(text, parse_float=_not_in_policies, parse_constant=_not_in_policies)
-        json.dumps(
-            document, ensure_ascii=False
-        ).encode()  # an escape such as \ud800 is no text that an error could quote
+        # An escape such as \ud800 is no text, and no error could quote it.
+        json.dumps(document, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise _invalid("Invalid JSON.") from None
     if not isinstance(document, dict):

@@ -89,8 +89,9 @@ def _accepts(found: _Route, query: Query, table: _Table) -> bool:
     """Whether the operation may have these parameters, and the literal ones the right values."""
     if found.any_query:
         return True
-    if not all(name in found.parameters or _is_free(name, table) for name, _ in query):
-        return False
+    for name, _ in query:
+        if name not in found.parameters and not _is_free(name, table):
+            return False
     return not found.literals or _literals_hold(found.literals, query)
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 log = logging.getLogger("s3d.access")
+
+
+def new_request_id() -> str:
+    """An id in the form of S3's own: 16 hexadecimal digits."""
+    return secrets.token_hex(8).upper()
 
 
 @dataclass(slots=True)

@@ -27,6 +27,7 @@ from s3d.server.digest import Digest
 from s3d.server.spool import spool
 
 _IN_MEMORY = 1 << 18  # bytes
+_LENGTH_DIGITS = 18  # of a decoded length; longer ones mean nothing and would only cost
 
 # Their x-amz-checksum-* headers speak of the object, not of the body; of an unknown operation nothing is known.
 _CHECKSUM_OF_OBJECT = frozenset(
@@ -107,7 +108,7 @@ def read_framing(http: BaseRequest, operation: str) -> Framing:
     decoded = headers.get("x-amz-decoded-content-length")
     coded = "aws-chunked" in headers.get("Content-Encoding", "").lower() and not value and decoded is not None
     if content.streaming or coded:
-        if decoded is None or not (decoded.isascii() and decoded.isdigit()):
+        if decoded is None or not (decoded.isascii() and decoded.isdigit() and len(decoded) <= _LENGTH_DIGITS):
             raise S3Error("MissingContentLength", "An aws-chunked body needs an x-amz-decoded-content-length.")
         return Framing(int(decoded), content, True, announced_trailers(headers.get("x-amz-trailer", "")))
     if chunked:

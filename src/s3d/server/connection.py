@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from s3d.s3.errors import S3Error, error_response
+from s3d.server.access_log import new_request_id
 from s3d.server.answer import Answer
 
 _HEAD_LINE = 1 << 14  # bytes of the request line and of one header: session tokens in presigned URLs are long
@@ -44,15 +46,34 @@ class Connection(RequestHandler):
     def data_received(self, data: bytes) -> None:
         self._head_begun = True
         super().data_received(data)
+        if self._messages and isinstance(self._messages[-1][0], _ErrInfo):
+            self._break_body(self._messages[-1][0].exc)
+
+    def _break_body(self, error: BaseException) -> None:
+        """What could not be parsed was inside a body: aiohttp's parser (3.14) leaves its reader to wait for the rest for
+        ever, and would answer a second time. End the body instead; the request that it belongs to gets the answer."""
+        if len(self._messages) > 1:
+            body = self._messages[-2][1]
+        elif self._current_request is not None:
+            body = self._current_request.content
+        else:
+            return
+        if not body.is_eof():
+            self._messages.pop()
+            body.set_exception(web.RequestPayloadError(str(error)))
+            body.feed_eof()
+            self.close()
 
     def _process_keepalive(self) -> None:
         """The idle time is over: an idle connection closes; one that began a request head is told why."""
         waiting = self._waiter is not None and not self._waiter.done()
         late = self._loop.time() >= self._next_keepalive_close_time
         if waiting and late and self._head_begun and self._request_count == 0 and self.transport is not None:
-            response = error_response(S3Error("RequestTimeout"), resource="", request_id="")
+            request_id = new_request_id()
+            response = error_response(S3Error("RequestTimeout"), resource="", request_id=request_id)
             assert isinstance(response.body, bytes)  # noqa: S101  errors are small
             head = f"HTTP/1.1 400 Bad Request\r\nContent-Length: {len(response.body)}\r\n"
+            head += f"x-amz-request-id: {request_id}\r\nDate: {formatdate(usegmt=True)}\r\nServer: s3d\r\n"
             head += "Content-Type: application/xml\r\nConnection: close\r\n\r\n"
             self.transport.write(head.encode() + response.body)
         super()._process_keepalive()
@@ -68,7 +89,7 @@ class Connection(RequestHandler):
         if isinstance(exc, LineTooLong):
             error = S3Error("RequestHeaderSectionTooLarge")
         else:
-            detail = (message or str(exc)).splitlines()[0] if isinstance(exc, BadHttpMessage) else "malformed request"
+            detail = (message or str(exc)).splitlines()[0].rstrip(":") if isinstance(exc, BadHttpMessage) else "malformed request"
             error = S3Error("BadRequest", f"The request is not valid HTTP: {detail}")
         return self._broken(request, error)
 

@@ -9,7 +9,6 @@ framing is still known. Nothing is retried here and nothing about the object is 
 from __future__ import annotations
 
 import logging
-import secrets
 from datetime import UTC, datetime
 
 from aiohttp.web import BaseRequest
@@ -24,7 +23,7 @@ from s3d.s3.headers import NOT_FORWARDED
 from s3d.s3.message import S3Request, S3Response, body_length
 from s3d.s3.routing import route
 from s3d.server.access import check_browser, check_peer
-from s3d.server.access_log import AccessLog, Exchange
+from s3d.server.access_log import AccessLog, Exchange, new_request_id
 from s3d.server.answer import Answer
 from s3d.server.body import read_body
 from s3d.server.browser_upload import put_form, read_form
@@ -72,13 +71,15 @@ class Pipeline:
 
     def _begin(self, http: BaseRequest) -> Exchange:
         self.access_log.begin()
-        exchange = Exchange(secrets.token_hex(8).upper(), http.remote, http.method)
+        exchange = Exchange(new_request_id(), http.remote, http.method)
         exchange.user_agent = http.headers.get("User-Agent")
         return exchange
 
     def _read_head(self, http: BaseRequest, exchange: Exchange) -> S3Request:
         """The request without its body."""
         check_peer(exchange.client)
+        if http.version < (1, 0):
+            raise S3Error("BadRequest", "The request is not valid HTTP: HTTP/0.9 is not spoken here")
         headers = http.headers
         target = parse_target(http.raw_path, headers.get("Host", ""), self._config.domains)
         exchange.bucket, exchange.key = target.bucket, target.key
@@ -163,7 +164,8 @@ def _may_keep(http: BaseRequest) -> bool:
     request would be taken for it. Not after chunks: aiohttp's parser (3.14) takes the last field of a trailer section
     for the first header of the next request.
     """
-    return http.keep_alive and http.content.is_eof() and "Transfer-Encoding" not in http.headers
+    arrived = http.content.is_eof() and http.content.exception() is None
+    return http.keep_alive and arrived and "Transfer-Encoding" not in http.headers
 
 
 def _body_in_doubt(http: BaseRequest) -> bool:

@@ -178,15 +178,20 @@ def test_a_streaming_body_is_read_in_pieces_and_can_be_dropped(s3: Any, bucket: 
     assert s3.get_object(Bucket=bucket, Key="k", Range="bytes=-5")["Body"].read() == data[-5:]
 
 
-def test_an_empty_body_that_was_announced_leaves_the_connection_usable(s3: Any, bucket: str, direct: bool) -> None:
-    """botocore sends ``Expect: 100-continue`` before every file, also an empty one. When the final answer comes in place
-    of the 100 and the connection stays open, it misreads the next answer (its issue 3755). S3 does not do that to it."""
+def test_an_empty_body_that_was_announced_gets_its_100_continue(
+    endpoint: str, direct: bool, bucket: str, remote: Any
+) -> None:
+    """botocore announces every file with ``Expect: 100-continue``, also an empty one. It keeps a final answer in place of
+    the 100 for the next answer on the same connection too (its issue 3755), and hangs. S3 does not do that to it."""
     if direct:
         pytest.skip("SeaweedFS, as every Go server, answers an empty body without 100 Continue")
-    for _ in range(3):
-        s3.put_object(Bucket=bucket, Key="empty", Body=io.BytesIO())
-        s3.put_object(Bucket=bucket, Key="full", Body=io.BytesIO(b"x" * 1000))
-    assert s3.get_object(Bucket=bucket, Key="full")["Body"].read() == b"x" * 1000
+    where = urlsplit(endpoint)
+    head = f"PUT /{bucket}/k HTTP/1.1\r\nHost: {where.netloc}\r\nContent-Length: 0\r\nExpect: 100-continue\r\n"
+    with socket.create_connection((where.hostname, where.port), timeout=30) as connection:
+        connection.sendall(f"{head}Connection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), answer
+    assert remote.head_object(Bucket=bucket, Key="k")["ContentLength"] == 0
 
 
 def test_a_refused_body_that_was_announced_leaves_the_connection_usable(s3: Any, bucket: str) -> None:

@@ -27,8 +27,7 @@ def parse_timestamp(text: str) -> datetime:
     """An HTTP-date in any of its three forms (RFC 9110 section 5.6.7) or ISO 8601; without a zone it is UTC."""
     text = text.strip()
     try:
-        iso = text[:4].isdigit() and text[4:5] in ("-", "")
-        time = datetime.fromisoformat(text) if iso or text[:8].isdigit() else parsedate_to_datetime(text)
+        time = datetime.fromisoformat(text) if text[:4].isdigit() else parsedate_to_datetime(text)
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError) as error:  # what the library raises on nonsense
         raise ValueError("not a valid date") from error

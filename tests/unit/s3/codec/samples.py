@@ -32,7 +32,9 @@ SCALARS: dict[str, st.SearchStrategy[Any]] = {
 
 
 @cache
-def members(rows: tuple[Member, ...], *, full: bool = False, minimal: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+def members(
+    rows: tuple[Member, ...], *, full: bool = False, minimal: bool = False
+) -> st.SearchStrategy[dict[str, Any]]:
     """Dicts with every required member (and the payload), and some, all or none of the others."""
     carried = [row for row in rows if row.location != "stream"]
     always = [row for row in carried if row.required or full or row.location in ("payload", "text", "root-text")]

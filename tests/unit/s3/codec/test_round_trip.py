@@ -12,7 +12,7 @@ from unit.s3.codec import samples
 from s3d.s3 import codec, routing
 from s3d.s3.model import OPERATIONS
 
-FEW = settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("name", samples.OPERATIONS)

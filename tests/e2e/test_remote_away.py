@@ -1,0 +1,241 @@
+"""The remote is killed, stops answering and comes back, while s3d runs on: what its clients see meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
+import json
+import random
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+import boto3
+import peers
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, HTTPClientError
+
+pytestmark = pytest.mark.peer
+
+MIB = 1 << 20
+BUCKET = "away"
+SECONDS = 30  # a client that waits longer than this has not been answered
+
+
+class Remote:
+    """A SeaweedFS server that can be killed, held and started again on its port and its data."""
+
+    def __init__(self, server: peers.Server) -> None:
+        self._server = server
+        self._process = server.process
+
+    @property
+    def url(self) -> str:
+        return self._server.url
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def start(self) -> None:
+        if self._process.poll() is not None:
+            with self._server.log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    self._server.process.args,
+                    stdout=log,
+                    stderr=log,
+                    cwd=self._server.log.parent,
+                    env=peers.clean_env(),
+                )
+            peers.wait_for(self.url, self._process, self._server.log)
+
+    def hold(self) -> None:
+        """The kernel still takes its connections, nobody answers on them."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def release(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def end(self) -> None:
+        peers.stop(self._process)
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
+    with peers.seaweedfs(tmp_path_factory.mktemp("away")) as server:
+        it = Remote(server)
+        try:
+            yield it
+        finally:
+            it.end()
+
+
+@pytest.fixture(scope="module")
+def away(remote: Remote, tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Server]:
+    """s3d in front of that remote, with short time-outs."""
+    times = {"S3D_REMOTE_IDLE_TIMEOUT": "3s", "S3D_REMOTE_RESPONSE_TIMEOUT": "3s"}
+    with peers.s3d(remote.url, tmp_path_factory.mktemp("s3d-away"), **times) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def s3(away: peers.Server, remote: Remote) -> Iterator[Any]:
+    client = boto3.client(
+        "s3",
+        endpoint_url=away.url,
+        aws_access_key_id="someclient",
+        aws_secret_access_key="someclientsecret",
+        region_name=peers.REGION,
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=SECONDS, read_timeout=SECONDS),
+    )
+    client.create_bucket(Bucket=BUCKET)
+    client.put_object(Bucket=BUCKET, Key="kept", Body=b"kept")
+    yield client
+    client.close()
+
+
+@pytest.fixture(autouse=True)
+def _remote_is_back(remote: Remote) -> Iterator[None]:
+    yield
+    remote.start()
+
+
+def _works(s3: Any) -> None:
+    """Everything works again, in the first attempt, also on connections that were open before."""
+    data = random.Random(1).randbytes(3 * MIB)
+    s3.put_object(Bucket=BUCKET, Key="new", Body=io.BytesIO(data))
+    assert s3.get_object(Bucket=BUCKET, Key="new")["Body"].read() == data
+    assert s3.get_object(Bucket=BUCKET, Key="kept")["Body"].read() == b"kept"
+    s3.delete_object(Bucket=BUCKET, Key="new")
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == ["kept"]
+
+
+def _ask(url: str, method: str, target: str, body: bytes | None = None) -> tuple[http.client.HTTPResponse, bytes]:
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=SECONDS)
+    try:
+        connection.request(method, target, body)
+        answer = connection.getresponse()
+        return answer, answer.read()
+    finally:
+        connection.close()
+
+
+def _status(url: str) -> tuple[int, Any]:
+    with urllib.request.urlopen(url, timeout=SECONDS) as answer:
+        return answer.status, json.load(answer)
+
+
+REQUESTS = [
+    ("GET", "/", None),
+    ("GET", f"/{BUCKET}?list-type=2", None),
+    ("GET", f"/{BUCKET}?lifecycle", None),
+    ("GET", f"/{BUCKET}/kept", None),
+    ("PUT", f"/{BUCKET}/small", b"x"),
+    ("PUT", f"/{BUCKET}/large", b"x" * (3 * MIB)),
+    ("POST", f"/{BUCKET}/k?uploads", b""),
+    ("DELETE", f"/{BUCKET}/kept", None),
+]
+
+
+@pytest.mark.parametrize("state", ["killed", "held"])
+def test_while_the_remote_is_away_every_answer_is_503_and_then_all_works_again(
+    state: str, s3: Any, remote: Remote, away: peers.Server
+) -> None:
+    gone: Callable[[], None] = remote.kill if state == "killed" else remote.hold
+    back: Callable[[], None] = remote.start if state == "killed" else remote.release
+    gone()
+    try:
+        for method, target, body in REQUESTS if state == "killed" else [REQUESTS[3], REQUESTS[4], REQUESTS[5]]:
+            answer, text = _ask(away.url, method, target, body)
+            assert (answer.status, answer.getheader("Content-Type")) == (503, "application/xml"), (method, target, text)
+            assert int(answer.getheader("Retry-After") or "") > 0
+            error = ET.fromstring(text)
+            assert (error.tag, error.findtext("Code")) == ("Error", "ServiceUnavailable")
+            assert urlsplit(remote.url).netloc in (error.findtext("Message") or "")
+            assert error.findtext("RequestId") == answer.getheader("x-amz-request-id")
+        head, nothing = _ask(away.url, "HEAD", f"/{BUCKET}/kept")
+        assert (head.status, nothing) == (503, b"")
+        assert _status(f"{away.extra['admin']}/health/live")[0] == 200
+        ready, document = _status(f"{away.extra['admin']}/health/ready")
+        assert (ready, "false" in json.dumps(document)) == (200, True), document
+    finally:
+        back()
+    _works(s3)
+    assert away.process.poll() is None
+
+
+class _Breaking(io.BytesIO):
+    """A file that does something once, when it was read up to the middle."""
+
+    def __init__(self, data: bytes, then: Callable[[], None]) -> None:
+        super().__init__(data)
+        self._then: Callable[[], None] | None = then
+        self._middle = len(data) // 2
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self._then is not None and self.tell() >= self._middle:
+            self._then()
+            self._then = None
+        return super().read(size)
+
+
+def test_the_remote_is_killed_in_the_middle_of_an_upload(s3: Any, remote: Remote) -> None:
+    data = random.Random(2).randbytes(24 * MIB)
+    with pytest.raises((ClientError, HTTPClientError)) as broken:
+        s3.put_object(Bucket=BUCKET, Key="half", Body=_Breaking(data, remote.kill), ChecksumCRC32="AAAAAA==")
+    if isinstance(broken.value, ClientError):
+        assert broken.value.response["Error"]["Code"] == "ServiceUnavailable"
+    remote.start()
+    with pytest.raises(ClientError) as missing:
+        s3.head_object(Bucket=BUCKET, Key="half")
+    assert missing.value.response["Error"]["Code"] == "404"
+    _works(s3)
+
+
+def test_the_remote_is_killed_in_the_middle_of_a_download(s3: Any, remote: Remote, away: peers.Server) -> None:
+    data = random.Random(3).randbytes(48 * MIB)  # more than the buffers between here and the remote hold
+    s3.put_object(Bucket=BUCKET, Key="half", Body=io.BytesIO(data))
+    body = s3.get_object(Bucket=BUCKET, Key="half")["Body"]
+    first = body.read(MIB)
+    remote.kill()
+    with pytest.raises(HTTPClientError) as broken:  # never the end of a whole body
+        body.read()
+    assert first == data[:MIB]
+    assert "IncompleteRead" in str(broken.value) or "reset" in str(broken.value)
+    remote.start()
+    got = s3.get_object(Bucket=BUCKET, Key="half")["Body"].read()
+    assert hashlib.sha256(got).digest() == hashlib.sha256(data).digest()
+    s3.delete_object(Bucket=BUCKET, Key="half")
+    _works(s3)
+
+
+def test_a_transfer_with_the_sdks_own_retries_survives_a_restart(
+    away: peers.Server, s3: Any, remote: Remote, tmp_path: Path
+) -> None:
+    client = boto3.client(
+        "s3",
+        endpoint_url=away.url,
+        aws_access_key_id="someclient",
+        aws_secret_access_key="someclientsecret",
+        region_name=peers.REGION,
+        config=Config(retries={"total_max_attempts": 8, "mode": "standard"}),
+    )
+    data = random.Random(4).randbytes(24 * MIB)
+
+    def restart() -> None:
+        remote.kill()
+        remote.start()
+
+    client.put_object(Bucket=BUCKET, Key="retried", Body=_Breaking(data, restart))
+    got = client.get_object(Bucket=BUCKET, Key="retried")["Body"].read()
+    assert hashlib.sha256(got).digest() == hashlib.sha256(data).digest()
+    client.delete_object(Bucket=BUCKET, Key="retried")
+    client.close()
+    _works(s3)
