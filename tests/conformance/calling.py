@@ -44,9 +44,7 @@ class Refused(Exception):
         self.headers = response.headers
 
 
-async def call(
-    backend: Backend, operation: str, members: Members | None = None, body: bytes | None = None
-) -> Members:
+async def call(backend: Backend, operation: str, members: Members | None = None, body: bytes | None = None) -> Members:
     """The output members, and as ``Body`` the bytes of a streamed body. Raises Refused."""
     request = codec.build_request(operation, members or {})
     if body is not None:

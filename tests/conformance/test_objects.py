@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conformance.calling import call, refused
+from conformance.capabilities import cases
 
 from s3d.s3.backend import Backend
 
@@ -86,7 +87,6 @@ async def test_the_default_content_type(backend: Backend, bucket: str) -> None:
     assert (await _get(backend, bucket))["ContentType"] == "binary/octet-stream"
 
 
-@pytest.mark.capability("storage_class")
 async def test_the_storage_class_is_named_unless_it_is_standard(backend: Backend, bucket: str) -> None:
     await _put(backend, bucket)
     assert "StorageClass" not in await _head(backend, bucket)
@@ -129,7 +129,7 @@ OVERRIDES = {
 }
 
 
-@pytest.mark.parametrize("operation", ["GetObject", "HeadObject"])
+@pytest.mark.parametrize("operation", cases("override", ["GetObject", "HeadObject"]))
 async def test_the_answer_overrides_what_is_stored(backend: Backend, bucket: str, operation: str) -> None:
     await _put(backend, bucket, ContentType="text/plain")
     wanted = OVERRIDES
@@ -152,6 +152,7 @@ async def test_delete_many(backend: Backend, bucket: str) -> None:
     assert [entry["Key"] for entry in listed["Contents"]] == ["keep"]
 
 
+@pytest.mark.capability("delete_quietly")
 async def test_delete_many_quietly(backend: Backend, bucket: str) -> None:
     await _put(backend, bucket)
     delete = {"Objects": [{"Key": "k"}, {"Key": "none"}], "Quiet": True}
@@ -167,7 +168,6 @@ async def test_delete_too_many(backend: Backend, bucket: str) -> None:
         await call(backend, "DeleteObjects", {"Bucket": bucket, "Delete": delete})
 
 
-@pytest.mark.capability("attributes")
 async def test_attributes(backend: Backend, bucket: str) -> None:
     await _put(backend, bucket)
     wanted = ["ETag", "ObjectSize", "StorageClass"]

@@ -63,9 +63,6 @@ class Remote:
     def release(self) -> None:
         self._process.send_signal(signal.SIGCONT)
 
-    def end(self) -> None:
-        peers.stop(self._process)
-
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
@@ -74,7 +71,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
         try:
             yield it
         finally:
-            it.end()
+            it.kill()
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +111,8 @@ def _works(s3: Any) -> None:
     assert s3.get_object(Bucket=BUCKET, Key="new")["Body"].read() == data
     assert s3.get_object(Bucket=BUCKET, Key="kept")["Body"].read() == b"kept"
     s3.delete_object(Bucket=BUCKET, Key="new")
-    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == ["kept"]
+    listed = [entry["Key"] for entry in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
+    assert ("kept" in listed, "new" in listed) == (True, False)
 
 
 def _ask(url: str, method: str, target: str, body: bytes | None = None) -> tuple[http.client.HTTPResponse, bytes]:
@@ -133,26 +131,26 @@ def _status(url: str) -> tuple[int, Any]:
 
 
 REQUESTS = [
+    ("GET", f"/{BUCKET}/kept", None),
+    ("PUT", f"/{BUCKET}/large", b"x" * (16 * MIB)),  # more than what the kernel takes while nobody reads
     ("GET", "/", None),
     ("GET", f"/{BUCKET}?list-type=2", None),
     ("GET", f"/{BUCKET}?lifecycle", None),
-    ("GET", f"/{BUCKET}/kept", None),
     ("PUT", f"/{BUCKET}/small", b"x"),
-    ("PUT", f"/{BUCKET}/large", b"x" * (3 * MIB)),
     ("POST", f"/{BUCKET}/k?uploads", b""),
     ("DELETE", f"/{BUCKET}/kept", None),
 ]
 
 
-@pytest.mark.parametrize("state", ["killed", "held"])
+@pytest.mark.parametrize(("state", "requests"), [("killed", REQUESTS), ("held", REQUESTS[:2])], ids=["killed", "held"])
 def test_while_the_remote_is_away_every_answer_is_503_and_then_all_works_again(
-    state: str, s3: Any, remote: Remote, away: peers.Server
+    state: str, requests: list[tuple[str, str, bytes | None]], s3: Any, remote: Remote, away: peers.Server
 ) -> None:
     gone: Callable[[], None] = remote.kill if state == "killed" else remote.hold
     back: Callable[[], None] = remote.start if state == "killed" else remote.release
     gone()
     try:
-        for method, target, body in REQUESTS if state == "killed" else [REQUESTS[3], REQUESTS[4], REQUESTS[5]]:
+        for method, target, body in requests:
             answer, text = _ask(away.url, method, target, body)
             assert (answer.status, answer.getheader("Content-Type")) == (503, "application/xml"), (method, target, text)
             assert int(answer.getheader("Retry-After") or "") > 0
@@ -172,26 +170,31 @@ def test_while_the_remote_is_away_every_answer_is_503_and_then_all_works_again(
 
 
 class _Breaking(io.BytesIO):
-    """A file that does something once, when it was read up to the middle."""
+    """A file that does something once, when it was sent up to the middle. That the SDK reads it to hash it counts not."""
 
-    def __init__(self, data: bytes, then: Callable[[], None]) -> None:
+    def __init__(self, data: bytes, client: Any, then: Callable[[], None]) -> None:
         super().__init__(data)
-        self._then: Callable[[], None] | None = then
+        self._then = then
         self._middle = len(data) // 2
+        self._sending = self.done = False
+        client.meta.events.register_first("before-send.s3.PutObject", self._start)
+
+    def _start(self, **_: Any) -> None:
+        self._sending = True
 
     def read(self, size: int | None = -1) -> bytes:
-        if self._then is not None and self.tell() >= self._middle:
+        if self._sending and not self.done and self.tell() >= self._middle:
+            self.done = True
             self._then()
-            self._then = None
         return super().read(size)
 
 
 def test_the_remote_is_killed_in_the_middle_of_an_upload(s3: Any, remote: Remote) -> None:
-    data = random.Random(2).randbytes(24 * MIB)
-    with pytest.raises((ClientError, HTTPClientError)) as broken:
-        s3.put_object(Bucket=BUCKET, Key="half", Body=_Breaking(data, remote.kill), ChecksumCRC32="AAAAAA==")
-    if isinstance(broken.value, ClientError):
-        assert broken.value.response["Error"]["Code"] == "ServiceUnavailable"
+    file = _Breaking(random.Random(2).randbytes(24 * MIB), s3, remote.kill)
+    with pytest.raises(ClientError) as broken:
+        s3.put_object(Bucket=BUCKET, Key="half", Body=file)
+    assert file.done
+    assert broken.value.response["Error"]["Code"] == "ServiceUnavailable"
     remote.start()
     with pytest.raises(ClientError) as missing:
         s3.head_object(Bucket=BUCKET, Key="half")
@@ -233,7 +236,9 @@ def test_a_transfer_with_the_sdks_own_retries_survives_a_restart(
         remote.kill()
         remote.start()
 
-    client.put_object(Bucket=BUCKET, Key="retried", Body=_Breaking(data, restart))
+    file = _Breaking(data, client, restart)
+    client.put_object(Bucket=BUCKET, Key="retried", Body=file)
+    assert file.done
     got = client.get_object(Bucket=BUCKET, Key="retried")["Body"].read()
     assert hashlib.sha256(got).digest() == hashlib.sha256(data).digest()
     client.delete_object(Bucket=BUCKET, Key="retried")

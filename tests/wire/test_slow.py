@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 import pytest
-from multidict import CIMultiDict
 from wire.malformed import chunks, put
 from wire.rig import NORMAL, Recorder, connected, head, serving, still_works
-
-from s3d.s3.message import S3Request, S3Response
 
 IDLE = 0.2
 
@@ -102,32 +98,3 @@ async def test_slow_is_not_stopped() -> None:
             client.send(b"x")
         assert (await client.answer()).status == 200
         assert recorder.last.body == b"x" * 12
-
-
-@pytest.mark.parametrize("known_length", [True, False])
-async def test_a_client_that_does_not_read(known_length: bool) -> None:
-    """The body of the answer is given up, so that what it comes from is free again."""
-    ended = asyncio.Event()
-
-    async def endless() -> AsyncGenerator[bytes, None]:
-        try:
-            while True:
-                yield b"x" * (1 << 20)
-        finally:
-            ended.set()
-
-    def answer(request: S3Request, body: bytes) -> S3Response:
-        length = {"Content-Length": str(1 << 40)} if known_length else {}
-        return S3Response(200, CIMultiDict(length), endless() if request.bucket == "bucket" else b"")
-
-    recorder = Recorder(answer)
-    async with serving(recorder, idle=IDLE) as server:
-        async with connected(server.port) as client:
-            client.reader._transport.pause_reading()  # type: ignore[attr-defined]
-            client.send(head("GET /bucket/key"))
-            async with asyncio.timeout(10):
-                await ended.wait()
-        await still_works(server.port, recorder)
-        assert server.pipeline.access_log.document()["in_flight"] == 0
-
-

@@ -54,7 +54,8 @@ def build(config: Config, *, credentials: CredentialsProvider | None = None, wra
     server = Server(backend, config.server)
     status = Status(
         {
-            "remote": remote.health.document,
+            "endpoint": lambda: server.url,
+            "remote": remote.document,
             "requests": server.pipeline.access_log.document,
             "settings": lambda: {name: asdict(setting) for name, setting in config.settings.items()},
         }

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 import yarl
@@ -61,6 +61,15 @@ class Remote:
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+    def document(self) -> dict[str, Any]:
+        """For the status page: where the remote is (null until the first request asked the chain) and its health."""
+        home = self._home
+        place = {
+            "endpoint": home.endpoint if home else self._config.endpoint,
+            "region": home.region if home else self._config.region,
+        }
+        return place | self.health.document()
 
     async def __call__(self, request: S3Request) -> S3Response:
         try:
@@ -120,7 +129,7 @@ class Remote:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             if upload is not None and upload.failure is not None:
                 raise upload.failure from error
-            self.health.failed(str(error) or type(error).__name__)
+            self.health.failed(_reason(error))
             raise _unreachable(location, error) from error
         self.health.answered()
         return response
@@ -179,8 +188,14 @@ def _broke_off(error: RemoteUnreachable) -> bool:
 
 def _unreachable(location: Location, error: BaseException) -> RemoteUnreachable:
     what = "did not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
-    detail = str(error) or type(error).__name__
-    return RemoteUnreachable(f"The remote S3 at {location.endpoint} {what}: {detail}")
+    return RemoteUnreachable(f"The remote S3 at {location.endpoint} {what}: {_reason(error)}")
+
+
+def _reason(error: BaseException) -> str:
+    """What happened, in the system's words; the HTTP client's own sentence names a TLS mode also where there is none."""
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        return error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
+    return str(error) or type(error).__name__
 
 
 def _check_encodable(headers: CIMultiDict[str]) -> None:

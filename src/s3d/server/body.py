@@ -84,7 +84,9 @@ async def read_body(http: BaseRequest, request: S3Request, *, idle: float, spool
         body_checksums=request.operation not in _CHECKSUM_OF_OBJECT,
     )
     decoder = Decoder(framing.length or 0, framing.content.signed, framing.trailers) if framing.aws_chunked else None
-    source = received(http, idle) if framing.length != 0 or decoder else _nothing()
+    # Also an empty body that was announced gets its 100 Continue: botocore (issue 3755) takes a final answer in its place
+    # for the next one on that connection too.
+    source = received(http, idle) if framing.length != 0 or decoder or "Expect" in http.headers else _nothing()
     if decoder is not None:
         source = _decoded(source, decoder, expectations)
     body = ReceivedBody(source, framing.length or 0, expectations)
@@ -127,7 +129,8 @@ async def _nothing() -> AsyncIterator[bytes]:
 
 async def received(http: BaseRequest, idle: float) -> AsyncIterator[bytes]:
     """The bytes as the HTTP framing delivers them."""
-    if http.headers.get("Expect", "").lower() == "100-continue" and http.transport is not None:
+    expects = http.headers.get("Expect", "").lower() == "100-continue" and http.version >= (1, 1)
+    if expects and not http.content.is_eof() and http.transport is not None:
         http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     content = http.content
     while True:

@@ -89,7 +89,11 @@ class Connection(RequestHandler):
         if isinstance(exc, LineTooLong):
             error = S3Error("RequestHeaderSectionTooLarge")
         else:
-            detail = (message or str(exc)).splitlines()[0].rstrip(":") if isinstance(exc, BadHttpMessage) else "malformed request"
+            detail = (
+                (message or str(exc)).splitlines()[0].rstrip(":")
+                if isinstance(exc, BadHttpMessage)
+                else "malformed request"
+            )
             error = S3Error("BadRequest", f"The request is not valid HTTP: {detail}")
         return self._broken(request, error)
 

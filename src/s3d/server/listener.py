@@ -31,6 +31,12 @@ class Server:
         """Whether new requests are taken."""
         return bool(self._listening) and not self.pipeline.stopping
 
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
+        return f"{'https' if self._config.tls_cert else 'http'}://{host}:{self.port}"
+
     async def start(self) -> None:
         """Binds and listens. Raises `s3d.server.sockets.CannotListen`, and OSError or ssl.SSLError (certificate)."""
         tls = None

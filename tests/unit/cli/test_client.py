@@ -99,7 +99,7 @@ async def test_an_error_behind_a_200_is_an_error() -> None:
 async def test_what_is_not_s3_is_a_failure() -> None:
     with pytest.raises(S3Failure):
         await client(S3Response(200, body=b"<html><p>hello</html>")).call("ListBuckets", {})
-    with pytest.raises(S3Failure, match="NotFound: no such page$"):
+    with pytest.raises(S3Failure, match=r"NotFound: no such page$"):
         await client(S3Response(404, body=b"no such\r\npage")).call("ListBuckets", {})
 
 

@@ -40,10 +40,10 @@ class RemoteError:
 def is_error(body: bytes) -> bool:
     """Whether a body is an error document. CopyObject, UploadPartCopy and CompleteMultipartUpload may answer 200 and
     then fail (S3 API Reference: the status is sent before the work is done)."""
-    if b"Error>" not in body:
+    if b"Error" not in body:
         return False
     try:
-        return xml_read.local_name(xml_read.parse(body).tag) == "Error"
+        return xml_read.local_name(xml_read.parse_answer(body).tag) == "Error"
     except ValueError:
         return False
 
@@ -53,7 +53,7 @@ def parse_error(response: S3Response, body: bytes) -> RemoteError:
     message is the beginning of the body."""
     code = _CODES.get(response.status, f"{response.status}")
     try:
-        root = xml_read.parse(body) if body else None
+        root = xml_read.parse_answer(body) if body else None
     except ValueError:
         root = None
     if root is None or xml_read.local_name(root.tag) != "Error":

@@ -57,16 +57,16 @@ def _body_reader(operation: Operation) -> Callable[[bytes], dict[str, Any]] | No
     if parts:
         rows = [(part.name, part.wire, part.type) for part in parts]
         read_parts = xml_read.members(operation.name, rows, strict=False, required=[])
-        return lambda body: read_parts(xml_read.parse(body))
+        return lambda body: read_parts(xml_read.parse_answer(body))
     for member in operation.output:
         name = member.name
         if member.location == "text":
             return lambda body: {name: body.decode("utf-8", "surrogateescape")}
         if member.location == "root-text":
-            return lambda body: {name: xml_read.parse(body).text or ""}
+            return lambda body: {name: xml_read.parse_answer(body).text or ""}
         if member.location == "payload":
             read = xml_read.content(member.type, strict=False)
-            return lambda body: {name: read(xml_read.parse(body))}
+            return lambda body: {name: read(xml_read.parse_answer(body))}
     return None
 
 

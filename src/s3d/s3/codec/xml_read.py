@@ -40,6 +40,11 @@ def parse(body: bytes) -> Element:
     return root
 
 
+def parse_answer(body: bytes) -> Element:
+    """As `parse`, for a remote's answer: some servers keep a slow one alive with spaces before the document."""
+    return parse(body.lstrip())
+
+
 def local_name(tag: str) -> str:
     """The name without its namespace."""
     return tag.rpartition("}")[2]

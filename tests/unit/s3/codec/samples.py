@@ -18,7 +18,7 @@ OPERATIONS = [name for name in model.OPERATIONS if name not in ("PostObject", "P
 _XML_CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters=[chr(n) for n in range(32)] + ["￾", "￿"])
 XML_TEXT = st.text(_XML_CHARACTERS | st.sampled_from("\t\n\r<>&\"'"), max_size=6)
 HEADER_TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_categories=["Cc"]), max_size=6)
-KEY = st.text(st.characters(), min_size=1, max_size=8)
+KEY = st.binary(min_size=1, max_size=8).map(lambda key: key.decode("utf-8", "surrogateescape"))
 TOKEN = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=6)
 SECONDS = st.integers(0, 4_000_000_000).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 MILLISECONDS = st.builds(lambda time, part: time + timedelta(milliseconds=part), SECONDS, st.integers(0, 999))

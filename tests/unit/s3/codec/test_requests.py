@@ -172,11 +172,10 @@ def test_build_writes_the_body_with_a_checksum_where_one_is_required() -> None:
         b'<?xml version="1.0" encoding="UTF-8"?>\n<Tagging xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
         b"<TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>"
     )
-    assert request.headers["Content-MD5"] == "mozDsfN/NEUzp00CJ5jpAg=="
-    given_one = codec.build_request(
-        "DeleteObjects", {"Bucket": "b", "Delete": {"Objects": []}, "ChecksumAlgorithm": "CRC32"}
-    )
-    assert "Content-MD5" in given_one.headers
+    assert request.headers["Content-MD5"] == "6VtLkEJxwGJGgaBM2VOpFw=="
+    assert codec.build_request("PutObjectTagging", {**tagging, "ContentMD5": "x"}).headers["Content-MD5"] == "x"
+    acl = {"Bucket": "b", "AccessControlPolicy": {}}
+    assert "Content-MD5" in codec.build_request("PutBucketAcl", acl).headers
     assert "Content-MD5" not in codec.build_request("PutObject", {"Bucket": "b", "Key": "k"}).headers
 
 

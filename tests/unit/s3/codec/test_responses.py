@@ -122,5 +122,5 @@ def test_parse_is_tolerant_of_what_servers_leave_out() -> None:
 def test_an_answer_that_is_not_s3s() -> None:
     with pytest.raises(S3Error, match="InternalError: The remote's answer to ListParts is not valid: not well-formed"):
         codec.parse_response("ListParts", S3Response(200), b"<html>")
-    with pytest.raises(S3Error, match="InternalError.*Last-Modified is not a valid date"):
+    with pytest.raises(S3Error, match=r"InternalError.*Last-Modified is not a valid date"):
         codec.parse_response("HeadObject", S3Response(200, CIMultiDict({"Last-Modified": "x"})), b"")

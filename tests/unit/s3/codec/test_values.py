@@ -58,7 +58,7 @@ def test_formats() -> None:
 def test_bad_counts(text: str) -> None:
     parse = values.http_parser("integer")
     assert parse is not None
-    with pytest.raises(ValueError, match="^not "):
+    with pytest.raises(ValueError, match=r"^not "):
         parse(text)
 
 
