@@ -30,12 +30,10 @@ RESULTS = Path(__file__).resolve().parent / "results"
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two short rounds, two starts, no 5 GiB upload")
-    parser.add_argument(
-        "--only", default="s3d,rclone,rclone-writes,rclone-fresh", help="gateways to compare with direct"
-    )
+    parser.add_argument("--only", help="gateways to compare with direct; all, without rclone-writes if --quick")
     parser.add_argument("--rows", default="", help="only rows whose name contains this, e.g. 'GET 4 KiB'")
-    parser.add_argument("--rounds", type=int, help="rounds; 2 with --quick, else 5")
-    parser.add_argument("--seconds", type=float, help="length of a run of a row; 0.25 with --quick, else 0.6")
+    parser.add_argument("--rounds", type=int, help="rounds; 2 with --quick, else 4")
+    parser.add_argument("--seconds", type=float, help="length of a run of a row; 0.2 with --quick, else 0.5")
     parser.add_argument(
         "--upload", choices=("none", "plain", "chunked", "both"), help="the 5 GiB upload; plain unless --quick"
     )
@@ -45,10 +43,11 @@ def arguments() -> argparse.Namespace:
         "--directory", type=Path, help="where servers keep their data; the system's temporary directory"
     )
     chosen = parser.parse_args()
-    chosen.rounds = chosen.rounds or (2 if chosen.quick else 5)
-    chosen.seconds = chosen.seconds or (0.25 if chosen.quick else 0.6)
+    chosen.rounds = chosen.rounds or (2 if chosen.quick else 4)
+    chosen.seconds = chosen.seconds or (0.2 if chosen.quick else 0.5)
     chosen.upload = chosen.upload or ("none" if chosen.quick else "plain")
-    chosen.only = [name for name in chosen.only.split(",") if name]
+    default = [name for name in LAUNCHES if not (chosen.quick and name == "rclone-writes")]
+    chosen.only = default if chosen.only is None else [name for name in chosen.only.split(",") if name]
     if unknown := set(chosen.only) - set(LAUNCHES):
         parser.error(f"--only: no gateway is called {', '.join(unknown)}; there are {', '.join(LAUNCHES)}")
     return chosen

@@ -47,6 +47,7 @@ _SEAWEEDFS = {
     "no_range:bytes=a-b": "SeaweedFS says InvalidRange",
     "part_number_0": "SeaweedFS says InvalidPart",
     "part_number_10001": "SeaweedFS says InvalidPart",
+    "part_copy_etag": "SeaweedFS gives the ETag of the whole source to a part copied from a range",
     "range_of_a_head": "SeaweedFS answers a HEAD with Range as one without",
     "stale_part_etag": "SeaweedFS completes with a part that was replaced",
     "tags:twice": "SeaweedFS takes the last of two tags with one key",
@@ -100,7 +101,6 @@ _MOTO = {
     "unknown_upload:CompleteMultipartUpload": "moto fails with 500",
     "unknown_upload:UploadPart": "moto fails with 500",
     "upload_order": "moto lists uploads as they were created",
-    "upload_pages": "moto ignores the markers of ListMultipartUploads",
     "uploads_after_key": "moto ignores key-marker",
     "uploads_delimiter": "moto ignores the delimiter of ListMultipartUploads",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,11 +18,22 @@ BOTH = pytest.mark.parametrize("operation", ["ListObjects", "ListObjectsV2"])
 
 
 @pytest.fixture
-async def listed(backend: Backend, bucket: str) -> str:
-    """A bucket with the keys above."""
+async def listed(request: pytest.FixtureRequest, backend: Backend, new_bucket_name: Callable[[], str]) -> str:
+    """A bucket with the keys above, which no test changes."""
+    place = request.node.callspec.params["backend"]
+    if place in _filled:
+        return _filled[place]
+    name = new_bucket_name()
+    await call(backend, "CreateBucket", {"Bucket": name})
     for key in reversed(KEYS):
-        await call(backend, "PutObject", {"Bucket": bucket, "Key": key}, key.encode())
-    return bucket
+        await call(backend, "PutObject", {"Bucket": name, "Key": key}, key.encode())
+    if place != "memory":
+        _filled[place] = name
+    return name
+
+
+_filled: dict[str, str] = {}
+"""The bucket on each server."""
 
 
 def _names(found: dict[str, Any]) -> tuple[list[str], list[str]]:

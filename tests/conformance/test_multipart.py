@@ -238,9 +238,16 @@ async def test_a_part_from_another_object(backend: Backend, upload: Members) -> 
     source = {**upload, "CopySource": f"{bucket}/source"}
     whole = await call(backend, "UploadPartCopy", {**source, "PartNumber": 1})
     assert whole["CopyPartResult"]["ETag"].strip('"') == _etag(b"0123456789").strip('"')
-    piece = await call(backend, "UploadPartCopy", {**source, "PartNumber": 2, "CopySourceRange": "bytes=2-4"})
-    assert piece["CopyPartResult"]["ETag"].strip('"') == _etag(b"234").strip('"')
+    await call(backend, "UploadPartCopy", {**source, "PartNumber": 2, "CopySourceRange": "bytes=2-4"})
     assert [part["Size"] for part in (await call(backend, "ListParts", upload))["Parts"]] == [10, 3]
+
+
+@pytest.mark.capability("part_copy_etag")
+async def test_the_etag_of_a_part_from_a_range(backend: Backend, upload: Members) -> None:
+    bucket = upload["Bucket"]
+    await call(backend, "PutObject", {"Bucket": bucket, "Key": "source"}, b"0123456789")
+    source = {**upload, "PartNumber": 1, "CopySource": f"{bucket}/source", "CopySourceRange": "bytes=2-4"}
+    assert (await call(backend, "UploadPartCopy", source))["CopyPartResult"]["ETag"] == _etag(b"234")
 
 
 @pytest.mark.capability("part_copy_of_nothing")

@@ -45,16 +45,18 @@ class Remote:
         self._process.wait()
 
     def start(self) -> None:
-        if self._process.poll() is not None:
-            with self._server.log.open("ab") as log:
-                self._process = subprocess.Popen(
-                    self._server.process.args,
-                    stdout=log,
-                    stderr=log,
-                    cwd=self._server.log.parent,
-                    env=peers.clean_env(),
-                )
-            peers.wait_for(self.url, self._process, self._server.log)
+        """Starts it if it was killed, and waits until it takes writes, which it does later than it answers."""
+        if self._process.poll() is None:
+            return
+        with self._server.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._server.process.args, stdout=log, stderr=log, cwd=self._server.log.parent, env=peers.clean_env()
+            )
+        peers.wait_for(self.url, self._process, self._server.log)
+        direct = _client(self.url, attempts=10)
+        direct.put_object(Bucket=BUCKET, Key="probe", Body=b"x")
+        direct.delete_object(Bucket=BUCKET, Key="probe")
+        direct.close()
 
     def hold(self) -> None:
         """The kernel still takes its connections, nobody answers on them."""
@@ -62,6 +64,19 @@ class Remote:
 
     def release(self) -> None:
         self._process.send_signal(signal.SIGCONT)
+
+
+def _client(url: str, *, attempts: int = 1) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=url,
+        aws_access_key_id=peers.ACCESS_KEY,
+        aws_secret_access_key=peers.SECRET_KEY,
+        region_name=peers.REGION,
+        config=Config(
+            retries={"total_max_attempts": attempts, "mode": "standard"}, connect_timeout=SECONDS, read_timeout=SECONDS
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -76,22 +91,22 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
 
 @pytest.fixture(scope="module")
 def away(remote: Remote, tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Server]:
+    """s3d in front of that remote."""
+    with peers.s3d(remote.url, tmp_path_factory.mktemp("s3d-away")) as server:
+        yield server
+
+
+@pytest.fixture
+def impatient(remote: Remote, tmp_path: Path) -> Iterator[peers.Server]:
     """s3d in front of that remote, with short time-outs."""
-    times = {"S3D_REMOTE_IDLE_TIMEOUT": "3s", "S3D_REMOTE_RESPONSE_TIMEOUT": "3s"}
-    with peers.s3d(remote.url, tmp_path_factory.mktemp("s3d-away"), **times) as server:
+    times = {"S3D_REMOTE_IDLE_TIMEOUT": "2s", "S3D_REMOTE_RESPONSE_TIMEOUT": "2s"}
+    with peers.s3d(remote.url, tmp_path / "s3d", **times) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def s3(away: peers.Server, remote: Remote) -> Iterator[Any]:
-    client = boto3.client(
-        "s3",
-        endpoint_url=away.url,
-        aws_access_key_id="someclient",
-        aws_secret_access_key="someclientsecret",
-        region_name=peers.REGION,
-        config=Config(retries={"total_max_attempts": 1}, connect_timeout=SECONDS, read_timeout=SECONDS),
-    )
+def s3(away: peers.Server) -> Iterator[Any]:
+    client = _client(away.url)
     client.create_bucket(Bucket=BUCKET)
     client.put_object(Bucket=BUCKET, Key="kept", Body=b"kept")
     yield client
@@ -142,31 +157,46 @@ REQUESTS = [
 ]
 
 
-@pytest.mark.parametrize(("state", "requests"), [("killed", REQUESTS), ("held", REQUESTS[:2])], ids=["killed", "held"])
-def test_while_the_remote_is_away_every_answer_is_503_and_then_all_works_again(
-    state: str, requests: list[tuple[str, str, bytes | None]], s3: Any, remote: Remote, away: peers.Server
+def _expect_503(server: peers.Server, remote: Remote, requests: list[tuple[str, str, bytes | None]]) -> None:
+    """Every request is answered as S3 says that it is not available, and the daemon itself is well."""
+    for method, target, body in requests:
+        answer, text = _ask(server.url, method, target, body)
+        assert (answer.status, answer.getheader("Content-Type")) == (503, "application/xml"), (method, target, text)
+        assert int(answer.getheader("Retry-After") or "") > 0
+        error = ET.fromstring(text)
+        assert (error.tag, error.findtext("Code")) == ("Error", "ServiceUnavailable")
+        assert urlsplit(remote.url).netloc in (error.findtext("Message") or "")
+        assert error.findtext("RequestId") == answer.getheader("x-amz-request-id")
+    head, nothing = _ask(server.url, "HEAD", f"/{BUCKET}/kept")
+    assert (head.status, nothing) == (503, b"")
+    assert _status(f"{server.extra['admin']}/health/live")[0] == 200
+    ready, document = _status(f"{server.extra['admin']}/health/ready")
+    assert (ready, document["remote"]["reachable"]) == (200, False), document
+
+
+def test_while_the_remote_is_gone_every_answer_is_503_and_then_all_works_again(
+    s3: Any, remote: Remote, away: peers.Server
 ) -> None:
-    gone: Callable[[], None] = remote.kill if state == "killed" else remote.hold
-    back: Callable[[], None] = remote.start if state == "killed" else remote.release
-    gone()
-    try:
-        for method, target, body in requests:
-            answer, text = _ask(away.url, method, target, body)
-            assert (answer.status, answer.getheader("Content-Type")) == (503, "application/xml"), (method, target, text)
-            assert int(answer.getheader("Retry-After") or "") > 0
-            error = ET.fromstring(text)
-            assert (error.tag, error.findtext("Code")) == ("Error", "ServiceUnavailable")
-            assert urlsplit(remote.url).netloc in (error.findtext("Message") or "")
-            assert error.findtext("RequestId") == answer.getheader("x-amz-request-id")
-        head, nothing = _ask(away.url, "HEAD", f"/{BUCKET}/kept")
-        assert (head.status, nothing) == (503, b"")
-        assert _status(f"{away.extra['admin']}/health/live")[0] == 200
-        ready, document = _status(f"{away.extra['admin']}/health/ready")
-        assert (ready, "false" in json.dumps(document)) == (200, True), document
-    finally:
-        back()
+    _works(s3)
+    remote.kill()
+    _expect_503(away, remote, REQUESTS)
+    remote.start()
     _works(s3)
     assert away.process.poll() is None
+
+
+def test_a_remote_that_takes_connections_but_does_not_answer_is_away_too(
+    s3: Any, remote: Remote, impatient: peers.Server
+) -> None:
+    _works(s3)
+    remote.hold()
+    try:
+        _expect_503(impatient, remote, REQUESTS[:2])
+    finally:
+        remote.release()
+    _works(s3)
+    answer, body = _ask(impatient.url, "GET", f"/{BUCKET}/kept")
+    assert (answer.status, body) == (200, b"kept")
 
 
 class _Breaking(io.BytesIO):
@@ -219,17 +249,8 @@ def test_the_remote_is_killed_in_the_middle_of_a_download(s3: Any, remote: Remot
     _works(s3)
 
 
-def test_a_transfer_with_the_sdks_own_retries_survives_a_restart(
-    away: peers.Server, s3: Any, remote: Remote, tmp_path: Path
-) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=away.url,
-        aws_access_key_id="someclient",
-        aws_secret_access_key="someclientsecret",
-        region_name=peers.REGION,
-        config=Config(retries={"total_max_attempts": 8, "mode": "standard"}),
-    )
+def test_a_transfer_with_the_sdks_own_retries_survives_a_restart(away: peers.Server, s3: Any, remote: Remote) -> None:
+    client = _client(away.url, attempts=8)
     data = random.Random(4).randbytes(24 * MIB)
 
     def restart() -> None:

@@ -164,7 +164,7 @@ async def test_presigned_put(in_chunks: bool) -> None:
     assert recorder.last.request.presigned
 
 
-@pytest.mark.parametrize("size", [11, 300_000])
+@pytest.mark.parametrize("size", [0, 11, 300_000])
 async def test_100_continue_comes_before_the_body(size: int) -> None:
     data, recorder = data_of(size), Recorder()
     async with serving(recorder) as server, connected(server.port) as client:
@@ -187,14 +187,10 @@ async def test_no_100_continue_after_an_early_error() -> None:
         assert b"<Code>InvalidDigest</Code>" in answer.body
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
-async def test_no_100_continue_where_none_is_due(version: str) -> None:
-    """HTTP/1.0 knows no interim answers (RFC 9110 section 10.1.1); a request without a body needs none."""
+async def test_no_100_continue_to_http_1_0() -> None:
+    """It knows no interim answers (RFC 9110 section 10.1.1)."""
     recorder = Recorder()
-    length = 11 if version == "1.0" else 0
     async with serving(recorder) as server, connected(server.port) as client:
-        request = (
-            f"PUT /bucket/key HTTP/{version}\r\nHost: h\r\nContent-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
-        )
-        client.send(request.encode() + b"hello world"[:length])
+        client.send(b"PUT /bucket/key HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\nhello")
         assert (await client.answer()).status == 200
+        assert recorder.last.body == b"hello"

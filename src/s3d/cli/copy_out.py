@@ -16,7 +16,7 @@ from s3d.cli.worker import Worker
 from s3d.s3.errors import RemoteUnreachable
 
 _BATCH = 1 << 20  # bytes per write, so that the thread's price is paid seldom
-_RESUMES = 5  # times that a broken stream is taken up again where it broke
+_RESUMES = 5  # times in a row that a broken stream is taken up again without a byte coming
 
 Begin = Callable[[Answer], AbstractContextManager[Advance]]
 """Called with the answer before the first byte is written; the progress bar for the transfer."""
@@ -35,26 +35,38 @@ async def copy_out(client: Client, members: Mapping[str, Any], descriptor: int, 
         with begin(answer) as advance:
             sink.advance = advance
             complete = await sink.take(answer, length)
-            rest = dict(members) | {"IfMatch": answer.members["ETag"]} if "ETag" in answer.members else None
-            for _ in range(_RESUMES):
-                if complete or rest is None:
-                    break
-                rest["Range"] = f"bytes={start + sink.received}-{start + length - 1}"
-                async with client.open("GetObject", rest) as more:
-                    complete = await sink.take(more, length)
+            if not complete and length is not None and "ETag" in answer.members:
+                rest = {**members, "IfMatch": answer.members["ETag"]}
+                complete = await _take_rest(client, rest, sink, start, length)
             await sink.finish()
-    if not complete or sink.received != length:
-        raise Failure(f"The object broke off after {sink.received} of {length} bytes. ({readable(what)})")
+    if not complete or (length is not None and sink.received != length):
+        raise Failure(f"The object broke off after {sink.received} bytes. ({readable(what)})")
     if sink.digest is not None:
         sink.digest.verify(what)
 
 
-def _extent(answer: Answer) -> tuple[int, int]:
-    """Where the answer's bytes begin in the object, and how many there are."""
-    length = int(answer.headers.get("Content-Length", "0"))
+async def _take_rest(client: Client, members: dict[str, Any], sink: _Sink, start: int, length: int) -> bool:
+    """Takes up a broken answer where it broke, as often as that brings something; whether all of it has come."""
+    in_vain = 0
+    while in_vain < _RESUMES:
+        received = sink.received
+        if received == length:
+            return True
+        members["Range"] = f"bytes={start + received}-{start + length - 1}"
+        async with client.open("GetObject", members) as answer:
+            if await sink.take(answer, length):
+                return True
+        in_vain = 0 if sink.received > received else in_vain + 1
+    return False
+
+
+def _extent(answer: Answer) -> tuple[int, int | None]:
+    """Where the answer's bytes begin in the object, and how many there are (None: not told)."""
+    length = answer.headers.get("Content-Length")
     unit, _, extent = str(answer.members.get("ContentRange", "")).partition(" ")
     first = extent.partition("-")[0]
-    return (int(first) if unit == "bytes" and first.isdecimal() else 0), length
+    start = int(first) if unit == "bytes" and first.isdecimal() else 0
+    return start, int(length) if length is not None else None
 
 
 class _Sink:
@@ -68,7 +80,7 @@ class _Sink:
         self.digest: digest.Digest | None = None
         self.advance: Advance = ignore
 
-    async def take(self, answer: Answer, length: int) -> bool:
+    async def take(self, answer: Answer, length: int | None) -> bool:
         """Takes what the answer brings; False when it broke off. Raises Failure when it brings too much."""
         assert answer.body is not None  # noqa: S101  from Client.open
         batch = bytearray()
@@ -82,7 +94,7 @@ class _Sink:
         except RemoteUnreachable:
             complete = False
         await self._write(bytes(batch))
-        if self.received > length:
+        if length is not None and self.received > length:
             raise Failure(f"The answer is longer than the {length} bytes that it announced.")
         return complete
 

@@ -24,7 +24,7 @@ from s3d.cli.running import task_group
 from s3d.s3.errors import RemoteUnreachable
 
 _BATCH = 1 << 20  # bytes per write, so that the thread's price is paid seldom
-_RESUMES = 5  # times that a broken range is taken up again where it broke
+_RESUMES = 5  # times in a row that a broken range is taken up again without a byte coming
 
 
 def part_path(path: Path) -> Path:
@@ -83,8 +83,9 @@ class Download:
 
     async def _fetch(self, offset: int, length: int, file: FileIO, advance: Advance) -> None:
         """Writes one range to its place, in several requests if answers break off."""
-        position, end = offset, offset + length
-        for _ in range(_RESUMES):
+        position, end, in_vain = offset, offset + length, 0
+        while in_vain < _RESUMES:
+            begin = position
             try:
                 async with self._client.open("GetObject", self._members | self._range(position, end)) as answer:
                     self._check(answer, position)
@@ -103,6 +104,7 @@ class Download:
                 raise
             if position == end:
                 return
+            in_vain = 0 if position > begin else in_vain + 1
         raise Failure(f"The object broke off at byte {position} of {self.size}. ({readable(self._what)})")
 
     def _range(self, position: int, end: int) -> dict[str, str]:

@@ -121,9 +121,14 @@ async def _in_ranges(
     from s3d.cli.download import Download
 
     head = await client.ask("HeadObject", members | {"ChecksumMode": "ENABLED"})
+    if (
+        not {"ContentLength", "ETag"} <= head.members.keys()
+    ):  # no S3, but an answer: there is nothing to cut or to hold on to
+        return await _as_stream(client, members, target, path, quiet=quiet)
     download = Download(client, members, head, path, part_size=part_size, jobs=jobs)
     with _Announcement(target, quiet=quiet)(head) as advance, _explained(path):
         await download.run(advance)
+    return None
 
 
 class _Announcement:
@@ -141,7 +146,8 @@ class _Announcement:
                 click.echo(line, err=True)
             if not self._watch and is_binary(answer.headers.get("Content-Type", "")):
                 click.echo("s3d: warning: the data may confuse the terminal; use -o FILE or a pipe", err=True)
-        total = int(answer.headers.get("Content-Length", "0"))
+        length = answer.headers.get("Content-Length")
+        total = int(length) if length is not None else None
         with progress.bar(str(self._target), total, wanted=self._watch and not self._quiet) as advance:
             yield advance
 

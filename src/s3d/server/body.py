@@ -130,7 +130,7 @@ async def _nothing() -> AsyncIterator[bytes]:
 async def received(http: BaseRequest, idle: float) -> AsyncIterator[bytes]:
     """The bytes as the HTTP framing delivers them."""
     expects = http.headers.get("Expect", "").lower() == "100-continue" and http.version >= (1, 1)
-    if expects and not http.content.is_eof() and http.transport is not None:
+    if expects and http.transport is not None:
         http.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     content = http.content
     while True:

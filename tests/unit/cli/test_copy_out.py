@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
+
+from s3d.s3.message import S3Response
 
 
 @pytest.fixture
@@ -22,18 +26,19 @@ def fetched(backend: Any) -> list[str]:
 def test_a_broken_body_is_taken_up_where_it_broke(shell: Any, backend: Any, path: Path, *, into_file: bool) -> None:
     data = b"".join(b"%07d\n" % number for number in range(1000))
     shell.put("k", data)
-    backend.break_after = [100, 0, 500]
+    backend.break_after = [100, 0, 500, *[1] * 20]
     code, out, _ = shell("get", "bucket/k", *(["-o", str(path)] if into_file else []))
     assert code == 0
     assert (path.read_bytes() if into_file else out.encode()) == data
-    assert fetched(backend) == ["all", "bytes=100-7999", "bytes=100-7999", "bytes=600-7999"]
-    assert all("If-Match" in request.headers for request in backend.requests[-3:])
+    ranges = ["all", "bytes=100-7999", "bytes=100-7999", *[f"bytes={start}-7999" for start in range(600, 621)]]
+    assert fetched(backend) == ranges
+    assert all("If-Match" in request.headers for request in backend.requests[-23:])
 
 
 @pytest.mark.parametrize("into_file", [False, True])
 def test_a_body_that_always_breaks_is_a_failure(shell: Any, backend: Any, path: Path, *, into_file: bool) -> None:
     shell.put("k", bytes(1000))
-    backend.break_after = [10] * 50
+    backend.break_after = [10] + [0] * 50
     code, _, err = shell("get", "bucket/k", *(["-o", str(path)] if into_file else []))
     assert code == 1
     assert "broke off" in err
@@ -68,3 +73,18 @@ def test_a_device_is_written_and_not_replaced(shell: Any) -> None:
     shell.put("k", b"x")
     assert shell("get", "-q", "bucket/k", "-o", os.devnull)[0] == 0
     assert not Path(os.devnull).is_file()
+
+
+def test_an_answer_that_does_not_tell_its_length(shell: Any, backend: Any) -> None:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b"one "
+        yield b"two"
+
+    backend.fail = lambda request: S3Response(200, body=pieces())
+    assert shell("get", "-q", "bucket/k") == (0, "one two", "")
+
+
+def test_more_bytes_than_announced_are_a_failure(shell: Any, backend: Any) -> None:
+    backend.fail = lambda request: S3Response(200, CIMultiDict({"Content-Length": "2"}), b"four")
+    code, _, err = shell("get", "-q", "bucket/k")
+    assert (code, "longer than the 2 bytes" in err) == (1, True)

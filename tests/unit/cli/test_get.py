@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from s3d.cli.get import is_binary, metadata_lines
+from s3d.s3.message import S3Response
 
 
 @pytest.fixture
@@ -63,3 +65,12 @@ def test_metadata_lines_are_about_the_object() -> None:
 )
 def test_is_binary(content_type: str, *, binary: bool) -> None:
     assert is_binary(content_type) is binary
+
+
+def test_without_a_length_it_is_read_as_a_stream(shell: Any, backend: Any, path: Path) -> None:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b"data"
+
+    backend.fail = lambda request: S3Response(200, body=pieces() if request.method == "GET" else b"")
+    assert shell("get", "-q", "bucket/k", "-o", str(path)) == (0, "", "")
+    assert path.read_bytes() == b"data"
