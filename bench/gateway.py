@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shlex
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -29,7 +30,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two short rounds, two starts, no 5 GiB upload")
+    parser.add_argument("--quick", action="store_true", help="two short rounds, fewer rows, no 5 GiB upload")
     parser.add_argument("--only", help="gateways to compare with direct; all, without rclone-writes if --quick")
     parser.add_argument("--rows", default="", help="only rows whose name contains this, e.g. 'GET 4 KiB'")
     parser.add_argument("--rounds", type=int, help="rounds; 2 with --quick, else 4")
@@ -55,7 +56,7 @@ def arguments() -> argparse.Namespace:
 
 def compare(chosen: argparse.Namespace, remote: peers.Server, material: Material, root: Path) -> list[Result]:
     """The rows."""
-    rows: list[Row] = [row for row in ROWS if chosen.rows in row.name]
+    rows: list[Row] = [row for row in ROWS if chosen.rows in row.name and not (chosen.quick and row.is_long)]
     with contextlib.ExitStack() as stack:
         contenders = [Contender("direct", remote.url, remote.pid)]
         contenders += [stack.enter_context(running(name, remote.url, root / name))[0] for name in chosen.only]
@@ -76,6 +77,7 @@ def start_times(chosen: argparse.Namespace, remote: peers.Server, root: Path) ->
 
 def main() -> int:
     chosen = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended then, too
     names = ["direct", *chosen.only]
     document: dict[str, Any] = {"command": shlex.join(sys.argv), "machine": report.machine()}
     parts = [report.preamble(f"python {document['command']}", document["machine"])]

@@ -142,8 +142,10 @@ class RawRemote:
         script = self._scripts[min(len(self.talks), len(self._scripts) - 1)]
         talk = Conversation(reader, writer)
         self.talks.append(talk)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        try:
             await script(talk)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            talk.ended = True
         writer.close()
 
     async def until(self, condition: Callable[[], bool]) -> None:

@@ -90,7 +90,7 @@ async def test_passes_byte_by_byte(sent: bytes, body: bytes) -> None:
             await asyncio.sleep(0)
         await well(talk)
 
-    async with stack(trickle) as s3d:
+    async with stack(trickle, well) as s3d:
         answer = await ask(s3d)
         assert (answer.status, answer.body) == (200, body)
         await s3d.is_well()
@@ -143,7 +143,7 @@ async def test_what_is_no_answer_is_503(sent: bytes, expected_log: list[str]) ->
             answer = await ask(s3d, head("PUT /bucket/key", "If-None-Match: *", "Content-Length: 0"))
             if answer.status == 200:
                 break
-            check_unavailable(answer)
+            assert "Signature" not in check_unavailable(answer)
         assert len(s3d.raw.requests) == 4, "each was sent once, and only once"
         await s3d.is_well()
 
@@ -301,14 +301,17 @@ EXTRA = {
 
 
 @pytest.mark.parametrize(("method", "sent"), EXTRA.values(), ids=EXTRA.keys())
-async def test_too_much_is_nobody_elses_answer(method: bytes, sent: bytes) -> None:
+async def test_too_much_is_nobody_elses_answer(method: bytes, sent: bytes, expected_log: list[str]) -> None:
+    """The answer in front of it may be lost with it (503); the next request gets its own."""
+    expected_log.append(AWAY)
+
     async def script(talk: Conversation) -> None:
         await talk.request()
         talk.send(sent)
         await well(talk)
 
     async with stack(script, well) as s3d:
-        await ask(s3d, GET.replace(b"GET", method))
+        assert (await ask(s3d, GET.replace(b"GET", method))).status in (200, 204, 304, 503)
         await asyncio.sleep(0.02)
         await s3d.is_well()
 

@@ -102,6 +102,15 @@ class Remote:
         return await self._send(request, location, credentials)
 
     async def _send(self, request: S3Request, location: Location, credentials: Credentials | None) -> S3Response:
+        try:
+            response = await self._repeated(request, location, credentials)
+        except RemoteUnreachable as error:
+            self.health.failed(_reason(error.__cause__ or error))
+            raise
+        self.health.answered()
+        return response
+
+    async def _repeated(self, request: S3Request, location: Location, credentials: Credentials | None) -> S3Response:
         for delay in _RETRY_DELAYS:
             try:
                 return await self._attempt(request, location, credentials)
@@ -129,9 +138,7 @@ class Remote:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             if upload is not None and upload.failure is not None:
                 raise upload.failure from error
-            self.health.failed(_reason(error))
             raise _unreachable(location, error) from error
-        self.health.answered()
         return response
 
     def _prepare(
@@ -195,6 +202,8 @@ def _reason(error: BaseException) -> str:
     """What happened, in the system's words; the HTTP client's own sentence names a TLS mode also where there is none."""
     if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
         return error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
+    if isinstance(error, aiohttp.ClientResponseError):  # its text has the URL in it, with a signature in the query
+        return f"this is no HTTP answer: {error.message.splitlines()[0]}"
     return str(error) or type(error).__name__
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 from collections.abc import AsyncGenerator
 from email.utils import formatdate
 from http import HTTPStatus
@@ -32,6 +34,7 @@ class Answer:
         """Bytes of the body that were written."""
         self.whole = False
         """Everything was written."""
+        self._ends_with_connection = False
 
     async def prepare(self, http: BaseRequest) -> None:
         """Writes the answer. Raises ConnectionError if the client went away, and whatever the body raises."""
@@ -45,11 +48,20 @@ class Answer:
             self.sent = len(body)
         else:
             pieces = _file_pieces(body) if isinstance(body, FileRange) else body
-            await writer.write(head, drain=False)
-            if chunked:
-                writer.enable_chunking()
-            await self._send(pieces, writer)
-            await writer.write_eof()
+            try:
+                await writer.write(head, drain=False)
+                if chunked:
+                    writer.enable_chunking()
+                await self._send(pieces, writer)
+                await writer.write_eof()
+            except BaseException:
+                if self._ends_with_connection and http.transport is not None:
+                    _reset(http.transport)  # an orderly end would mean that this was all
+                raise
+            finally:
+                await pieces.aclose()
+                if isinstance(body, FileRange):
+                    body.file.close()
         self.whole = True
 
     async def write_eof(self) -> None:
@@ -70,6 +82,7 @@ class Answer:
             headers["Transfer-Encoding"] = "chunked"
             return True
         self.keep_alive = False  # HTTP/1.0 knows the end of such a body by the end of the connection
+        self._ends_with_connection = True
         return False
 
     def _head(self, http: BaseRequest) -> bytes:
@@ -85,22 +98,22 @@ class Answer:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
     async def _send(self, pieces: AsyncGenerator[bytes, None], writer: StreamWriter) -> None:
-        try:
-            async for piece in pieces:
-                await writer.write(piece)
-                self.sent += len(piece)
-        finally:
-            await pieces.aclose()
+        async for piece in pieces:
+            await writer.write(piece)
+            self.sent += len(piece)
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Ends the connection with RST. ``abort`` alone lets the kernel end it in order."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 async def _file_pieces(body: FileRange) -> AsyncGenerator[bytes, None]:
     position, end = body.offset, body.offset + body.length
-    try:
-        while position < end:
-            piece = await asyncio.to_thread(os.pread, body.file.fileno(), min(_FILE_PIECE, end - position), position)
-            if not piece:
-                raise ConnectionResetError("a file became shorter while it was sent")
-            position += len(piece)
-            yield piece
-    finally:
-        body.file.close()
+    while position < end:
+        piece = await asyncio.to_thread(os.pread, body.file.fileno(), min(_FILE_PIECE, end - position), position)
+        if not piece:
+            raise ConnectionResetError("a file became shorter while it was sent")
+        position += len(piece)
+        yield piece

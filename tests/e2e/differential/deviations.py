@@ -38,6 +38,11 @@ UNSIGNED_PARAMETERS = (
     "SeaweedFS's Signature Version 2 leaves response-* and tagging out of what is signed, where AWS's has them; s3d signs "
     "with Version 4"
 )
+FORM = (
+    "a browser's form goes to the remote as a PutObject: s3d writes the answer to the form, as S3 does, and the remote "
+    "chooses the type of an object that came without one as it does for PutObject"
+)
+ADDED = "header:etag header:last-modified header:location"
 NOT_STORED = {0: ("200", "400 BadDigest"), 1: ("200", "404 NoSuchKey"), 2: ("200", "404")}
 
 DEVIATIONS: list[Deviation] = [
@@ -107,11 +112,45 @@ DEVIATIONS: list[Deviation] = [
         {1: "header:expires"},
         "moto takes the Expires of the signature for the object's header of that name; s3d takes the signature off",
     ),
+    Deviation("seaweedfs", "form-bare form-status-200", {0: "header:location", 1: "header:content-type"}, FORM),
+    Deviation("seaweedfs", "form-type", {0: "header:location"}, FORM),
+    Deviation("seaweedfs", "form-status-201", {0: "header:location body", 1: "header:content-type"}, FORM),
+    Deviation("seaweedfs", "form-redirect", {0: "header:location header:etag", 1: "header:content-type"}, FORM),
+    Deviation(
+        "moto",
+        "form-bare form-type",
+        {0: f"reason header:content-type {ADDED}", 1: "header:x-amz-content-sha256"},
+        FORM,
+    ),
+    Deviation(
+        "moto",
+        "form-status-201",
+        {0: f"reason body header:content-type {ADDED}", 1: "header:x-amz-content-sha256"},
+        FORM,
+    ),
+    Deviation(
+        "moto",
+        "form-status-200",
+        {0: f"header:content-type {ADDED}", 1: "header:x-amz-content-sha256"},
+        FORM,
+    ),
+    Deviation(
+        "moto",
+        "form-redirect",
+        {0: f"reason header:content-type {ADDED}", 1: "header:x-amz-content-sha256"},
+        FORM,
+    ),
     Deviation(
         "seaweedfs",
         "wrong-propfind",
         {0: "body"},
         "SeaweedFS writes the path of the request into the error; s3d sends /bucket for /bucket/, which name the same",
+    ),
+    Deviation(
+        "seaweedfs",
+        "wrong-double-slash-root",
+        {0: ("405 MethodNotAllowed", "200")},
+        "s3d takes an empty bucket name for none: the request is ListBuckets",
     ),
 ]
 

@@ -92,6 +92,7 @@ def build_library(remote: Address, names: dict[str, str]) -> None:
         sent("PUT", f"/{{library}}/{key}", headers, body)
     for key in ODD_KEYS.values():
         sent("PUT", f"/{{library}}/odd/{key}", {}, b"odd")
+    sent("PUT", "/{library}//lead", {}, b"leading slash")
     _multipart(sent)
     sent("PUT", "/{versions}")
     enabled = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"

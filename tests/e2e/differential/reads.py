@@ -98,6 +98,8 @@ OTHER_TARGETS = {
     "version-latest": "/{versions}/doc",
     "version-deleted": "/{versions}/gone",
     "version-marker": "/{versions}/gone?versionId={marker}",
+    "leading-slash": "/{library}//lead",
+    "only-slashes": "/{library}//",
     "x-id": "/{library}/plain?x-id=GetObject",
     "unknown-parameter": "/{library}/plain?foo=bar",
     "unknown-flag": "/{library}/plain?foo",

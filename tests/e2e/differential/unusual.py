@@ -62,6 +62,8 @@ VIRTUAL = {
     "list": "/{library}/?list-type=2&prefix=dir",
     "location": "/{library}/?location",
     "odd": "/{library}/odd/sp%20ace",
+    "double-slash": "/{library}/odd/a//b",
+    "leading-slash": "/{library}//lead",
     "missing": "/{library}/none",
     "no-bucket": "/s3d-no-such-bucket/x",
 }

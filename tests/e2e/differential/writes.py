@@ -149,6 +149,7 @@ def _puts() -> list[Scenario]:
             change(f"put-odd-{name}", Step("PUT", target, {}, PLAIN), Step("GET", target), Step("DELETE", target))
         )
     found += [
+        change("put-leading-slash", Step("PUT", "/{bucket}//{key}", {}, PLAIN), Step("GET", "/{bucket}//{key}")),
         change("put-empty", Step("PUT", "/{bucket}/{key}"), *_stored()),
         change("put-no-bucket", Step("PUT", "/{fresh}/{key}", {}, PLAIN)),
         change("put-directory", Step("PUT", "/{bucket}/{key}/"), Step("GET", "/{bucket}/{key}/")),

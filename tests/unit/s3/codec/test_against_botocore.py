@@ -12,7 +12,7 @@ import botocore.parsers
 import botocore.serialize
 import pytest
 from botocore.awsrequest import HeadersDict
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 from unit.s3.codec import samples
@@ -32,7 +32,8 @@ PARSED_BY_HANDLERS = {
     "SelectObjectContent": "an event stream",
 }
 
-FEW = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)  # a defect in a loop fails hundreds of these
+FEW = settings(max_examples=3, phases=NO_SHRINKING, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def _sample(data: st.DataObject, rows: Any, full: bool) -> dict[str, Any]:
@@ -43,14 +44,16 @@ def _sample(data: st.DataObject, rows: Any, full: bool) -> dict[str, Any]:
 
 
 def _as_botocore_can(value: Any) -> Any:
-    """Without what its serialiser loses: parts of a second, and ``\r``, which it does not write as a reference."""
+    """Without what it cannot carry: parts of a second, ``\r`` (no reference in XML), bytes that are not UTF-8."""
     if isinstance(value, dict):
         return {name: _as_botocore_can(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_as_botocore_can(item) for item in value]
     if isinstance(value, datetime):
         return value.replace(microsecond=0)
-    return value.replace("\r", "\n") if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value.replace("\r", "\n").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return value
 
 
 def _request(name: str, members: dict[str, Any]) -> S3Request:
@@ -91,7 +94,7 @@ def test_botocore_reads_what_we_write(name: str, full: bool, data: st.DataObject
     if shape is None:
         assert not OPERATIONS[name].output
         return
-    members = _sample(data, OPERATIONS[name].output, full)
+    members = _as_botocore_can(_sample(data, OPERATIONS[name].output, full))
     response = codec.build_response(name, members)
     wire = {"status_code": response.status, "headers": HeadersDict(response.headers), "body": response.body}
     parsed = PARSER.parse(wire, shape)

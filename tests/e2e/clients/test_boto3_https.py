@@ -1,0 +1,97 @@
+"""boto3 over TLS, where it sends other bodies than in the clear: aws-chunked with the checksum in an unsigned trailer."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import io
+import ipaddress
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import peers
+import pytest
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+pytestmark = pytest.mark.peer
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for loopback that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "s3d test")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    directory = tmp_path_factory.mktemp("certificate")
+    (directory / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (directory / "key.pem").write_bytes(key.private_bytes(*form))
+    return directory / "cert.pem", directory / "key.pem"
+
+
+@pytest.fixture(scope="module")
+def s3(
+    seaweedfs: peers.Server,
+    certificate: tuple[Path, Path],
+    credentials: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Any]:
+    """A client of an s3d that speaks TLS."""
+    cert, key = certificate
+    url = f"https://127.0.0.1:{peers.free_port()}"
+    settings = {"S3D_ENDPOINT": url, "S3D_TLS_CERT": str(cert), "S3D_TLS_KEY": str(key)}
+    with peers.s3d(seaweedfs.url, tmp_path_factory.mktemp("s3d-tls"), **settings):
+        config = Config(retries={"total_max_attempts": 1})
+        client = boto3.client("s3", endpoint_url=url, verify=str(cert), config=config, **credentials)
+        yield client
+        client.close()
+
+
+def test_streams_with_trailers(s3: Any, remote: Any, bucket: str) -> None:
+    forms: list[bytes] = []
+    s3.meta.events.register_last(
+        "before-send.s3.PutObject", lambda request, **_: forms.append(request.headers["x-amz-content-sha256"])
+    )
+    algorithms = ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"]
+    for size in (0, 1, 100_000, 3 * MIB):
+        data = random.Random(size).randbytes(size)
+        for algorithm in algorithms:
+            put = s3.put_object(Bucket=bucket, Key="k", Body=io.BytesIO(data), ChecksumAlgorithm=algorithm)
+            stored = remote.get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+            assert stored["Body"].read() == data
+            assert stored[f"Checksum{algorithm}"] == put[f"Checksum{algorithm}"]
+            assert "ContentEncoding" not in stored
+    assert forms == [b"STREAMING-UNSIGNED-PAYLOAD-TRAILER"] * 4 * len(algorithms)
+
+
+def test_managed_transfers(s3: Any, remote: Any, bucket: str, tmp_path: Path) -> None:
+    data = random.Random(5).randbytes(18 * MIB + 1)
+    (tmp_path / "source").write_bytes(data)
+    parts = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
+    s3.upload_file(str(tmp_path / "source"), bucket, "a b/+é", Config=parts)
+    s3.download_file(bucket, "a b/+é", str(tmp_path / "target"), Config=parts)
+    stored = remote.get_object(Bucket=bucket, Key="a b/+é")["Body"].read()
+    digests = {hashlib.sha256(body).digest() for body in (data, stored, (tmp_path / "target").read_bytes())}
+    assert len(digests) == 1
