@@ -6,9 +6,8 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 
-import pytest
-
 import peers
+import pytest
 
 _numbers = itertools.count(1)
 

@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not isinstance(item, pytest.Function) or "backend" not in getattr(item, "fixturenames", ()):
             continue
-        lacking = CAPABILITIES[item.callspec.params["backend"]]
+        lacking = CAPABILITIES[str(item.callspec.params["backend"])]
         for mark in item.iter_markers("capability"):
             if mark.args[0] in lacking:
                 reason = f"{mark.args[0]}: {lacking[mark.args[0]]}"

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from conformance.calling import call, refused
 from conformance.capabilities import cases
+from model.memory import Memory
 
 from s3d.s3.backend import Backend
 
@@ -61,6 +62,11 @@ async def test_a_wrong_name_is_refused(backend: Backend, name: str) -> None:
 
 async def test_the_location_of_the_default_region_is_empty(backend: Backend, bucket: str) -> None:
     assert not (await call(backend, "GetBucketLocation", {"Bucket": bucket})).get("LocationConstraint")
+
+
+async def test_what_the_model_does_not_have_is_an_error() -> None:
+    with refused(501, "NotImplemented"):
+        await call(Memory(), "GetBucketCors", {"Bucket": "any"})
 
 
 @pytest.mark.parametrize("operation", ["ListObjects", "ListObjectsV2", "ListMultipartUploads", "GetBucketLocation"])

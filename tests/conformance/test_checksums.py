@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from conformance.calling import call, refused
+from conformance.capabilities import cases
 from model.store import DIGESTS, checksum
 
 from s3d.s3.backend import Backend
@@ -51,6 +52,15 @@ async def test_a_wrong_md5_stores_nothing(backend: Backend, bucket: str) -> None
         await call(backend, "PutObject", {"Bucket": bucket, "Key": "k", "ContentMD5": _md5(b"other")}, BODY)
     with refused(404, "NoSuchKey"):
         await call(backend, "GetObject", {"Bucket": bucket, "Key": "k"})
+
+
+MALFORMED = {"no-base64": "xyz", "too-short": "AAAA", "empty": ""}
+
+
+@pytest.mark.parametrize("case", cases("malformed_md5", MALFORMED))
+async def test_a_malformed_md5(backend: Backend, bucket: str, case: str) -> None:
+    with refused(400, "InvalidDigest"):
+        await call(backend, "PutObject", {"Bucket": bucket, "Key": "k", "ContentMD5": MALFORMED[case]}, BODY)
 
 
 @pytest.mark.capability("attributes_checksum")

@@ -178,6 +178,6 @@ async def test_wrong_tags(backend: Backend, bucket: str, case: str) -> None:
 
 @pytest.mark.parametrize("operation", cases("of_nothing", ["PutObjectTagging", "DeleteObjectTagging"]))
 async def test_tags_need_an_object(backend: Backend, bucket: str, operation: str) -> None:
-    tagging = {"Tagging": {"TagSet": []}} if operation == "PutObjectTagging" else {}
+    tagging: dict[str, Any] = {"Tagging": {"TagSet": []}} if operation == "PutObjectTagging" else {}
     with refused(404, "NoSuchKey"):
         await call(backend, operation, {"Bucket": bucket, "Key": "none", **tagging})

@@ -56,7 +56,7 @@ async def test_the_last_put_counts(backend: Backend, bucket: str) -> None:
 
 
 async def test_system_metadata_is_kept(backend: Backend, bucket: str) -> None:
-    system = {
+    system: dict[str, Any] = {
         "CacheControl": "max-age=60, public",
         "ContentDisposition": 'attachment; filename="a b.txt"',
         "ContentEncoding": "gzip",

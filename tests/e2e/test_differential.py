@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-import pytest
-
 import peers
+import pytest
 from e2e.differential.catalogue import SCENARIOS
 from e2e.differential.compare import summary
 from e2e.differential.deviations import DEVIATIONS, expected

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from model import multipart, objects
-from model.listing import encoder, from_token, limit_of, page, token
+from model.listing import Page, encoder, from_token, limit_of, page, token
 from model.store import Answer, Bucket, Call, Members, Store, now
 
 from s3d.s3 import codec
@@ -110,7 +110,7 @@ def _list_objects_v2(bucket: Bucket, call: Call) -> Answer:
     return Answer(members)
 
 
-def _listed(bucket: Bucket, call: Call, after: str, *, owner: bool):  # type: ignore[no-untyped-def]  # Members, Page
+def _listed(bucket: Bucket, call: Call, after: str, *, owner: bool) -> tuple[Members, Page]:
     """What both list operations have in common."""
     encode = encoder(call.members.get("EncodingType"))
     limit = limit_of(call.members.get("MaxKeys"), "max-keys")

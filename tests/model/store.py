@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import zlib
 from collections.abc import Callable, Mapping
@@ -172,7 +173,7 @@ def verified_checksums(call: Call) -> dict[str, str]:
     server has verified and taken off. The CRC64NVME that S3 adds when nothing is asked for is not part of the model.
     """
     declared = call.request.headers.get("Content-MD5")
-    if declared is not None and base64.b64decode(declared).hex() != md5_hex(call.body):
+    if declared is not None and _md5_of(declared) != md5_hex(call.body):
         raise S3Error("BadDigest")
     found = {}
     for algorithm in DIGESTS:
@@ -183,3 +184,14 @@ def verified_checksums(call: Call) -> dict[str, str]:
         if value not in (None, found[f"Checksum{algorithm}"]):
             raise S3Error("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
     return found
+
+
+def _md5_of(declared: str) -> str:
+    """The hex digits that a Content-MD5 says. Raises InvalidDigest."""
+    try:
+        digest = base64.b64decode(declared, validate=True)
+    except binascii.Error:
+        digest = b""
+    if len(digest) != 16:
+        raise S3Error("InvalidDigest")
+    return digest.hex()

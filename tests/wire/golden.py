@@ -435,7 +435,8 @@ ANSWERS = [
         "bucket",
         "key",
         gives=lambda: S3Response(200, CIMultiDict({"Date": DATE}), _stream(b"hello", b" world")),
-        wire=f"HTTP/1.1 200 OK\r\n{_DATE_LINE}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n".encode(),
+        wire=f"HTTP/1.1 200 OK\r\n{_DATE_LINE}Transfer-Encoding: chunked\r\n\r\n".encode()
+        + b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
     ),
     Exchange(
         "a stream of unknown length to HTTP/1.0",

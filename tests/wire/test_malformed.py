@@ -1,4 +1,4 @@
-"""Each malformed request gets S3's XML error and harms nothing: the Backend never takes it for whole, the server goes on."""
+"""Each malformed request gets S3's XML error and harms nothing: the Backend never sees it whole, the server goes on."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from s3d.s3.errors import S3Error
 from s3d.s3.uri import parse_query, unquote
@@ -54,6 +55,7 @@ def _path_of(target: str) -> str:
     return rest if rest.startswith("/") else "/" + rest
 
 
+@lru_cache(1024)
 def virtual_host_bucket(host: str, domains: tuple[str, ...]) -> str | None:
     """The bucket in a Host header: what stands before the longest of the base domains, or None for path-style."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() and not host.endswith("]") else host

@@ -35,6 +35,11 @@ _V4_QUERY = frozenset(
 _V2_QUERY = frozenset({"awsaccesskeyid", "signature", "expires", "x-amz-security-token"})
 _V4_ALGORITHMS = ("AWS4-HMAC-SHA256", "AWS4-ECDSA-P256-SHA256")
 _CREDENTIAL = re.compile(r"[^/]+(?:/[^/]+)*/\d{8}/[^/]*/[a-z0-9-]+/aws4_request|[^/]+/\d{8}/[a-z0-9-]+/aws4_request")
+# What SDKs send, whole in one step; whatever differs is taken apart to say what is wrong with it.
+_USUAL_HEADER = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=([A-Za-z0-9]+)/[0-9]{8}/[a-z0-9-]+/s3/aws4_request, "
+    r"SignedHeaders=[a-z0-9;-]+, Signature=[0-9a-f]+"
+)
 _COMPACT_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -89,15 +94,20 @@ def strip_query(query: Query, authorization: Authorization) -> Query:
     return [(name, value) for name, value in query if name.lower() not in drop]
 
 
-def check_expiry(authorization: Authorization, now: datetime) -> None:
+def check_expiry(authorization: Authorization, now: datetime | None = None) -> None:
     """Refuses a presigned request whose time is over, as S3 does: AccessDenied."""
     expires = authorization.expires_at
+    now = now or datetime.now(UTC)
     if expires is not None and now > expires:
         elements = {"Expires": _iso(expires), "ServerTime": _iso(now)}
         raise S3Error("AccessDenied", "Request has expired", elements=elements)
 
 
 def _read_header(header: str, headers: Mapping[str, str]) -> Authorization:
+    usual = _USUAL_HEADER.fullmatch(header)
+    if usual is not None:
+        _check_date(headers)
+        return Authorization(Kind.HEADER, 4, usual[1])
     scheme, _, rest = header.strip().partition(" ")
     if scheme == "AWS":
         access_key, colon, signature = rest.strip().rpartition(":")

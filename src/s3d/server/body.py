@@ -23,6 +23,7 @@ from s3d.s3.checksums import Expectation, declared
 from s3d.s3.errors import S3Error
 from s3d.s3.message import RequestBody, S3Request
 from s3d.s3.routing import UNKNOWN
+from s3d.s3.sigv4 import UNSIGNED_PAYLOAD
 from s3d.server.digest import Digest
 from s3d.server.spool import spool
 
@@ -33,6 +34,7 @@ _LENGTH_DIGITS = 18  # of a decoded length; longer ones mean nothing and would o
 _CHECKSUM_OF_OBJECT = frozenset(
     {"CompleteMultipartUpload", "CopyObject", "CreateMultipartUpload", "UploadPartCopy", UNKNOWN}
 )
+_BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _LENGTH_REQUIRED = frozenset({"PutObject", "UploadPart"})
 
 
@@ -75,6 +77,9 @@ async def read_body(http: BaseRequest, request: S3Request, *, idle: float, spool
     Errors: MissingContentLength, IncompleteBody, RequestTimeout, BadDigest, XAmzContentSHA256Mismatch, InvalidDigest,
     InvalidRequest, MalformedTrailerError; of a body that streams they come while it is iterated.
     """
+    if request.method in _BODILESS and not http.body_exists and "Expect" not in http.headers:
+        content_sha256_kind(http.headers.get("x-amz-content-sha256") or UNSIGNED_PAYLOAD)  # an error is one here too
+        return b""
     framing = read_framing(http, request.operation)
     request.payload_sha256 = framing.content.sha256
     expectations = declared(

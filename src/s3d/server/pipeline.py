@@ -9,7 +9,6 @@ framing is still known. Nothing is retried here and nothing about the object is 
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 
 from aiohttp.web import BaseRequest
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -85,7 +84,7 @@ class Pipeline:
         exchange.bucket, exchange.key = target.bucket, target.key
         auth = authorization.read(headers, target.query)
         exchange.access_key = auth.access_key
-        authorization.check_expiry(auth, datetime.now(UTC))
+        authorization.check_expiry(auth)
         query = authorization.strip_query(target.query, auth)
         operation = exchange.operation = route(http.method, target.bucket, target.key, query, headers)
         check_browser(http.method, headers, auth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from typing import Protocol
 
 from e2e.differential.scenario import fill
 from e2e.differential.sender import Address, Outgoing, send
@@ -67,7 +68,7 @@ OBJECTS: list[tuple[str, dict[str, str], bytes]] = [
     ("tagged", {"x-amz-tagging": "k1=v1&k2=v%202&empty="}, PLAIN),
     ("summed", {"x-amz-checksum-sha256": sha256(PLAIN)}, PLAIN),
     ("metadata-utf8", {"x-amz-meta-name": "n\u00e4me", "x-amz-meta-q": "=?UTF-8?Q?n=C3=A4me?="}, PLAIN),
-    *((f"dir/{name}", {}, name.encode()) for name in ("a", "b", "c", "sub/d", "sub/e", "\u00fc".encode().hex())),
+    *((f"dir/{name}", {}, name.encode()) for name in ("a", "b", "c", "sub/d", "sub/e")),
     *((name, {}, b"x") for name in ("dir2/f", "zzz")),
 ]
 
@@ -105,7 +106,11 @@ def build_library(remote: Address, names: dict[str, str]) -> None:
     names["modified"] = modified.group(1).strip() if modified else "none"
 
 
-def _multipart(sent) -> None:  # type: ignore[no-untyped-def]  # the closure above
+class _Sent(Protocol):
+    def __call__(self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> str: ...
+
+
+def _multipart(sent: _Sent) -> None:
     started = re.search(r"<UploadId>([^<]+)<", sent("POST", "/{library}/parts?uploads"))
     assert started
     upload = started.group(1)

@@ -78,7 +78,8 @@ OVERRIDES = {
     "type-charset": "response-content-type=text%2Fcsv%3B%20charset%3Dutf-8",
     "disposition": "response-content-disposition=attachment%3B%20filename%3D%22x%20y.txt%22",
     "disposition-utf8": "response-content-disposition=attachment%3B%20filename%2A%3DUTF-8%27%27%25C3%25BC",
-    "all": "response-content-type=a%2Fb&response-content-language=fr&response-expires=Thu%2C%2001%20Dec%201994%2016%3A00%3A00%20GMT"
+    "all": "response-content-type=a%2Fb&response-content-language=fr"
+    "&response-expires=Thu%2C%2001%20Dec%201994%2016%3A00%3A00%20GMT"
     "&response-cache-control=no-cache&response-content-disposition=inline&response-content-encoding=identity",
     "plus-is-space": "response-content-disposition=a+b",
     "empty": "response-content-type=",

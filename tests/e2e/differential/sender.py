@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from botocore.auth import HmacV1QueryAuth, S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-
 from peers import REGION
 
 Pairs = Sequence[tuple[str, str]]
@@ -95,7 +94,7 @@ def form_fields(address: Address, conditions: list[Any]) -> dict[str, str]:
     return fields
 
 
-class _DeclaredPayload(S3SigV4Auth):
+class _DeclaredPayload(S3SigV4Auth):  # type: ignore[misc]  # botocore has no types
     """Signs with the given payload hash instead of choosing one."""
 
     def __init__(self, credentials: Credentials, payload: str | None) -> None:
