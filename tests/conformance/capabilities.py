@@ -76,7 +76,7 @@ _MOTO = {
     "copy:unmodified-since-fails": "moto does not know this condition",
     "delete_limit": "moto has no limit for DeleteObjects",
     "delete_quietly": "moto does not know Quiet",
-    "key:control": "moto writes control characters into XML, and refuses those of the copy source",
+    "key:control": "moto writes control characters into the XML of an error, which is no XML then",
     "key:line": "moto's routes do not match a line break",
     "key_length": "moto has no limit for keys",
     "malformed_md5:empty": _NOT_VERIFIED,
@@ -84,7 +84,7 @@ _MOTO = {
     "malformed_md5:too-short": _NOT_VERIFIED,
     "max_keys_clamped": "moto repeats the max-keys that was asked for",
     "md5_verified": _NOT_VERIFIED,
-    "metadata_limit": "moto counts metadata otherwise",
+    "metadata_limit": "moto has no limit for metadata",
     "multipart_attributes": "moto leaves ObjectParts out of the attributes",
     "multipart_checksum": "moto leaves checksums out of the answer to UploadPart",
     "no_range:items=0-1": "moto does not look at the unit",
@@ -110,7 +110,14 @@ _MOTO = {
     "uploads_delimiter": "moto ignores the delimiter of ListMultipartUploads",
 }
 
-CAPABILITIES: dict[str, dict[str, str]] = {"memory": {}, "remote-seaweedfs": _SEAWEEDFS, "remote-moto": _MOTO}
+CAPABILITIES: dict[str, dict[str, str]] = {
+    "memory": {},
+    "stack": {},
+    "remote-seaweedfs": _SEAWEEDFS,
+    "remote-moto": _MOTO,
+}
+PEERS = {"remote-seaweedfs": "seaweedfs", "remote-moto": "moto"}
+"""The fixture that starts the server behind a backend."""
 
 
 def cases(capability: str, names: Iterable[str]) -> list[Any]:

@@ -1,4 +1,5 @@
-"""Every test here runs against every Backend: the reference model, and Remote in front of real servers."""
+"""Every test here runs against every Backend: the reference model; the whole stack, which is Remote in front of s3d's
+server in front of the model; and Remote in front of real servers."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from conformance.calling import Refused, call
-from conformance.capabilities import CAPABILITIES
+from conformance.capabilities import CAPABILITIES, PEERS
 from model.memory import Memory
 from peers import ACCESS_KEY, REGION, SECRET_KEY
 
@@ -17,10 +18,8 @@ from s3d.remote.credentials import Static
 from s3d.s3.backend import Backend
 from s3d.s3.errors import S3Error
 from s3d.s3.sigv4 import Credentials
-
-PEERS = {"remote-seaweedfs": "seaweedfs", "remote-moto": "moto"}
-"""The fixture that starts the server behind a backend."""
-
+from s3d.server.config import ServerConfig
+from s3d.server.listener import Server
 
 DEVIATES = (AssertionError, KeyError, Refused, pytest.fail.Exception)
 """How a test fails when a peer does something else."""
@@ -49,11 +48,20 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
     """The Backend under test."""
     if request.param == "memory":
         yield Memory()
-        return
-    server = request.getfixturevalue(PEERS[request.param])
-    config = RemoteConfig(endpoint=server.url, region=REGION)
-    async with Remote(config, Static(Credentials(ACCESS_KEY, SECRET_KEY))) as remote:
-        yield remote
+    elif request.param == "stack":
+        server = Server(Memory(), ServerConfig(host="127.0.0.1", port=0))
+        await server.start()
+        async with _remote(server.url) as remote:
+            yield remote
+        await server.stop(0)
+    else:
+        async with _remote(request.getfixturevalue(PEERS[request.param]).url) as remote:
+            yield remote
+
+
+def _remote(url: str) -> Remote:
+    config = RemoteConfig(endpoint=url, region=REGION)
+    return Remote(config, Static(Credentials(ACCESS_KEY, SECRET_KEY)))
 
 
 @pytest.fixture
@@ -67,7 +75,7 @@ async def bucket(
     with contextlib.suppress(Refused):  # it is there already
         await call(backend, "CreateBucket", {"Bucket": name})
     yield name
-    if place == "memory" or not await _emptied(backend, name):
+    if place not in PEERS or not await _emptied(backend, name):
         del _buckets[place]
 
 

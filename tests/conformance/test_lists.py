@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conformance.calling import call, refused
-from conformance.capabilities import cases
+from conformance.capabilities import PEERS, cases
 
 from s3d.s3.backend import Backend
 from s3d.s3.uri import unquote
@@ -29,7 +29,7 @@ async def listed(request: pytest.FixtureRequest, backend: Backend, new_bucket_na
     await call(backend, "CreateBucket", {"Bucket": name})
     for key in reversed(KEYS):
         await call(backend, "PutObject", {"Bucket": name, "Key": key}, key.encode())
-    if place != "memory":
+    if place in PEERS:
         _filled[place] = name
     return name
 

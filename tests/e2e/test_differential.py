@@ -5,6 +5,7 @@ The scenarios are data under `differential/`; where s3d answers otherwise on pur
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -27,6 +28,9 @@ MINIMUM_OF_REQUESTS = 300
 class Remote:
     name: str
     pair: Pair
+    gateway: peers.Server
+    log_start: int
+    """Characters of the gateway's log before the first request of this file."""
 
 
 def _pair(remote: peers.Server, gateway: peers.Server) -> Pair:
@@ -38,8 +42,9 @@ def _pair(remote: peers.Server, gateway: peers.Server) -> Pair:
 
 @pytest.fixture(scope="module", params=["seaweedfs", "moto"])
 def remote(request: pytest.FixtureRequest) -> Remote:
-    gateway = {"seaweedfs": "gateway", "moto": "gateway_to_moto"}[request.param]
-    return Remote(request.param, _pair(request.getfixturevalue(request.param), request.getfixturevalue(gateway)))
+    server = request.getfixturevalue(request.param)
+    gateway = request.getfixturevalue({"seaweedfs": "gateway", "moto": "gateway_to_moto"}[request.param])
+    return Remote(request.param, _pair(server, gateway), gateway, len(gateway.output()))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
@@ -48,6 +53,15 @@ def test_same_answer(remote: Remote, scenario: Scenario) -> None:
         text for compared in remote.pair.run(scenario) if (text := _judge(remote.name, scenario, compared)) is not None
     ]
     assert not wrong, "\n\n".join(wrong)
+
+
+def test_nothing_unexpected_is_in_the_log(remote: Remote) -> None:
+    """Runs after all scenarios of the remote: whatever a client asks and a remote refuses, s3d has nothing to warn of."""
+    lines = remote.gateway.output()[remote.log_start :].splitlines()
+    assert [
+        line for line in lines if not line.startswith("{") or json.loads(line)["level"] not in ("info", "debug")
+    ] == []
+    assert len(lines) > 1
 
 
 def test_there_are_enough_requests_and_no_name_is_used_twice() -> None:

@@ -158,4 +158,4 @@ async def _stream(response: S3Response) -> AsyncGenerator[bytes, None]:
     assert not isinstance(body, FileRange)  # noqa: S101  a remote has no files
     async with aclosing(body):
         async for piece in body:
-            yield piece
+            yield bytes(piece)

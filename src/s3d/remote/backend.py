@@ -12,19 +12,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-import yarl
 from multidict import CIMultiDict
 
 from s3d.remote.config import RemoteConfig
-from s3d.remote.connection import open_session
 from s3d.remote.credentials import CredentialsProvider, Location, NoCredentials
 from s3d.remote.download import read_response
+from s3d.remote.exchange import exchange
 from s3d.remote.health import Health
-from s3d.remote.route import in_region, route
+from s3d.remote.pool import Pool
+from s3d.remote.route import Route, in_region, route
 from s3d.remote.upload import Upload
 from s3d.s3.errors import RemoteUnreachable, S3Error
 from s3d.s3.message import S3Request, S3Response, body_length, is_replayable
@@ -35,6 +36,7 @@ log = logging.getLogger("s3d.remote")
 
 _RETRY_DELAYS = (0.05, 0.5)  # seconds before the second and third attempt: a reused connection that just closed
 _CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+_FORBIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5
 _PRESIGNED_SECONDS = 900  # a presigned request is sent at once; the time covers clocks that differ
 
 
@@ -44,7 +46,7 @@ class Remote:
     def __init__(self, config: RemoteConfig, credentials: CredentialsProvider) -> None:
         self._config = config
         self._credentials = credentials
-        self._session: aiohttp.ClientSession | None = None
+        self._pool: Pool | None = None
         self._home: Location | None = None
         self._bucket_regions: dict[str, str] = {}
         self._signers: dict[str, Signer] = {}
@@ -58,9 +60,9 @@ class Remote:
 
     async def close(self) -> None:
         """Closes the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._pool is not None:
+            await self._pool.close()
+            self._pool = None
 
     def document(self) -> dict[str, Any]:
         """For the status page: where the remote is (null until the first request asked the chain) and its health."""
@@ -123,31 +125,25 @@ class Remote:
 
     async def _attempt(self, request: S3Request, location: Location, credentials: Credentials | None) -> S3Response:
         """Sends the request once."""
-        if self._session is None:
-            self._session = open_session(self._config, location.endpoint)
-        url, headers = self._prepare(request, location, credentials)
-        upload: Upload | None = None
+        if self._pool is None:
+            self._pool = Pool(self._config)
+        target, head = self._prepare(self._pool, request, location, credentials)
+        idle, answer = self._config.idle_timeout, self._config.response_timeout
         try:
-            async with asyncio.timeout(self._config.response_timeout) as deadline:
-                idle, answer = self._config.idle_timeout, self._config.response_timeout
+            async with asyncio.timeout(answer) as deadline:
                 upload = Upload(request.body, deadline, idle=idle, response=answer)
-                reply = await self._session.request(
-                    request.method, url, data=upload.data(), headers=headers, allow_redirects=False
-                )
-                response = await read_response(reply, self._config)
+                connection = await self._pool.connect(target.origin)
+                reply = await exchange(connection, request.method, head, upload)
+                return await read_response(reply, self._config)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            if upload is not None and upload.failure is not None:
-                raise upload.failure from error
             raise _unreachable(location, error) from error
-        return response
 
     def _prepare(
-        self, request: S3Request, location: Location, credentials: Credentials | None
-    ) -> tuple[yarl.URL, CIMultiDict[str]]:
-        """The URL and the signed headers, framing included."""
+        self, pool: Pool, request: S3Request, location: Location, credentials: Credentials | None
+    ) -> tuple[Route, bytes]:
+        """Where the request goes, and its signed head."""
         target = route(location, self._config.addressing, request.bucket, request.key)
         headers = request.headers.copy()
-        _check_encodable(headers)
         headers["Host"] = target.host
         length = body_length(request.body)
         query = request.query
@@ -162,8 +158,12 @@ class Remote:
                 signer.sign_headers(request.method, target.path, query, headers, payload, credentials)
         if length or request.method in ("PUT", "POST"):
             headers["Content-Length"] = str(length)
-        text = f"{target.origin}{target.path}"
-        return yarl.URL(f"{text}?{format_query(query)}" if query else text, encoded=True), headers
+        path = f"{target.path}?{format_query(query)}" if query else target.path
+        proxy_headers = pool.proxied(target.origin)
+        if proxy_headers is not None:
+            headers.update(proxy_headers)
+            path = target.origin + path
+        return target, _head(request.method, path, headers)
 
     def _signer(self, region: str) -> Signer:
         signer = self._signers.get(region)
@@ -202,13 +202,12 @@ def _reason(error: BaseException) -> str:
     """What happened, in the system's words; the HTTP client's own sentence names a TLS mode also where there is none."""
     if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
         return error.os_error.strerror or str(error.os_error) or type(error.os_error).__name__
-    if isinstance(error, aiohttp.ClientResponseError):  # its text has the URL in it, with a signature in the query
-        return f"this is no HTTP answer: {error.message.splitlines()[0]}"
     return str(error) or type(error).__name__
 
 
-def _check_encodable(headers: CIMultiDict[str]) -> None:
-    """The HTTP client writes UTF-8 and would drop other bytes without a word: refuse them instead."""
-    for name, value in headers.items():
-        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-            raise S3Error("InvalidArgument", f"The value of header {name} is not UTF-8.")
+def _head(method: str, target: str, headers: CIMultiDict[str]) -> bytes:
+    """The head of the request as bytes; header values go out with the bytes that they came with."""
+    if _FORBIDDEN.search("".join(headers.values())):
+        raise S3Error("InvalidArgument", "A header has a character that HTTP does not allow.")
+    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()], "", ""]
+    return "\r\n".join(lines).encode("utf-8", "surrogateescape")

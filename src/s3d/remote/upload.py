@@ -23,11 +23,11 @@ class Upload:
         self.failure: S3Error | None = None
         """What the body itself raised: the client's fault, not the remote's."""
 
-    def data(self) -> bytes | AsyncIterator[bytes] | None:
-        """What the HTTP client is to send."""
+    def data(self) -> bytes | AsyncIterator[bytes]:
+        """What is to be sent behind the head."""
         if isinstance(self._body, bytes):
             self._allow(self._response)
-            return self._body or None
+            return self._body
         return self._pieces(self._body)
 
     async def _pieces(self, body: Body) -> AsyncIterator[bytes]:

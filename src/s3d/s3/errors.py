@@ -9,12 +9,16 @@ the remote pass through as the remote wrote them. Source: "Error responses" in t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from xml.sax.saxutils import escape
 
 from multidict import CIMultiDict
 
 from s3d.s3.message import S3Response
+
+# Not a tab, a line feed or a "Char" of XML 1.0 (section 2.2). A carriage return is one, but readers make a line feed of it.
+_UNWRITABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 STATUS: dict[str, tuple[int, str]] = {
     "AccessDenied": (403, "Access Denied"),
@@ -119,6 +123,5 @@ def error_response(error: S3Error, *, resource: str, request_id: str, head: bool
 
 
 def _text(value: str) -> str:
-    """Character data of XML 1.0, which has no way to write most control characters: those are replaced."""
-    readable = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return escape("".join(char if char >= " " or char in "\t\n" else "\N{REPLACEMENT CHARACTER}" for char in readable))
+    """Character data of XML 1.0, which has no way to write some characters (and no bytes): those are replaced."""
+    return escape(_UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", value))

@@ -1,7 +1,8 @@
 """Requests, responses and their bodies: what passes through the waist of s3d.
 
 A *request* body is ``bytes`` (small) or a `Body` (a stream, or a file that can be sent again). A *response* body is
-``bytes``, a `FileRange` (so that the server can use sendfile) or an async generator of ``bytes``. Memory use does not
+``bytes``, a `FileRange` (so that the server can use sendfile) or an async generator of buffers that stay as they are
+(``bytes`` or ``memoryview``). Memory use does not
 depend on the size of an object: only ``bytes`` bodies are ever whole in one place.
 """
 
@@ -50,7 +51,7 @@ class FileRange:
 
 
 RequestBody = bytes | Body
-ResponseBody = bytes | FileRange | AsyncGenerator[bytes, None]
+ResponseBody = bytes | FileRange | AsyncGenerator[bytes | memoryview, None]
 
 
 def body_length(body: RequestBody) -> int:

@@ -47,7 +47,9 @@ class Answer:
             await writer.write(head + body if body else head)
             self.sent = len(body)
         else:
-            pieces = _file_pieces(body) if isinstance(body, FileRange) else body
+            pieces: AsyncGenerator[bytes | memoryview, None] = (
+                _file_pieces(body) if isinstance(body, FileRange) else body
+            )
             try:
                 await writer.write(head, drain=False)
                 if chunked:
@@ -97,7 +99,7 @@ class Answer:
         lines = [f"HTTP/1.1 {response.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
-    async def _send(self, pieces: AsyncGenerator[bytes, None], writer: StreamWriter) -> None:
+    async def _send(self, pieces: AsyncGenerator[bytes | memoryview, None], writer: StreamWriter) -> None:
         async for piece in pieces:
             await writer.write(piece)
             self.sent += len(piece)
@@ -109,7 +111,7 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-async def _file_pieces(body: FileRange) -> AsyncGenerator[bytes, None]:
+async def _file_pieces(body: FileRange) -> AsyncGenerator[bytes | memoryview, None]:
     position, end = body.offset, body.offset + body.length
     while position < end:
         piece = await asyncio.to_thread(os.pread, body.file.fileno(), min(_FILE_PIECE, end - position), position)

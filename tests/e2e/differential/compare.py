@@ -78,7 +78,7 @@ def _headers(answer: Incoming, names: Mapping[str, str], shared: bool, head: boo
         lower = name.lower()
         if lower in IGNORED or lower.startswith("x-s3d-") or (lower == "content-length" and not head):
             continue  # the length of a body was compared with the body itself
-        text = value if shared else _time(lower, _named(value, names))
+        text = value if shared else _named(_time(lower, value), names)
         fields.setdefault(lower, Counter())[text] += 1
     return fields
 
@@ -91,7 +91,7 @@ def _body(answer: Incoming, names: Mapping[str, str], shared: bool) -> bytes:
     body = _IDS_IN_BODY.sub(rb"<\1/>", answer.body)
     if shared or len(body) > 1 << 20:
         return body
-    return _ISO_TIME.sub(b"{time}", _named(body.decode("latin-1"), names).encode("latin-1"))
+    return _named(_ISO_TIME.sub(b"{time}", body).decode("latin-1"), names).encode("latin-1")
 
 
 def _named(text: str, names: Mapping[str, str]) -> str:
