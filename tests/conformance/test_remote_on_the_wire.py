@@ -142,15 +142,6 @@ async def test_an_unknown_operation_goes_on_as_it_came(wire: Recorder, remote: R
     _check_signature(seen)
 
 
-async def test_a_presigned_request_is_presigned_again(wire: Recorder, remote: Remote) -> None:
-    request = S3Request("GET", "GetObject", "b", "k", query=[("response-content-type", "a/b")], presigned=True)
-    await _send(remote, request)
-    seen = wire.only()
-    assert b"response-content-type=a%2Fb" in seen.target
-    assert b"X-Amz-Signature=" in seen.target
-    assert "authorization" not in seen.names()
-
-
 async def test_without_credentials_nothing_is_signed(wire: Recorder) -> None:
     async with _remote(wire, anonymous=True) as remote:
         await call(remote, "GetObject", {"Bucket": "b", "Key": "k"})

@@ -45,7 +45,6 @@ class Exchange:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     payload_sha256: str | None = None
-    presigned: bool = False
     gives: Callable[[], S3Response] = ok
     wire: bytes = OK
     interim: bytes = b""
@@ -211,7 +210,6 @@ SIGNED = [
         "bucket",
         "key",
         query=[("versionId", "v")],
-        presigned=True,
     ),
     Exchange(
         "presigned, version 2",
@@ -220,7 +218,17 @@ SIGNED = [
         "bucket",
         "key",
         query=[("response-content-type", "a/b")],
-        presigned=True,
+    ),
+    Exchange(
+        "presigned, with headers in the query",
+        head(
+            "GET /bucket/key?x-amz-checksum-mode=ENABLED&" + PRESIGNED_V4.format(date=FAR, expires=0) + "&versionId=v"
+        ),
+        "GetObject",
+        "bucket",
+        "key",
+        query=[("versionId", "v")],
+        headers={"x-amz-checksum-mode": "ENABLED"},
     ),
     Exchange(
         "presigned put",
@@ -236,7 +244,6 @@ SIGNED = [
         "PUT",
         headers={"content-type": "text/plain"},
         body=HELLO,
-        presigned=True,
     ),
     Exchange(
         "the old authorization header",

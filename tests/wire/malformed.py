@@ -118,7 +118,7 @@ HTTP = [
     Malformed("no Host", raw("GET /bucket/key HTTP/1.1"), "BadRequest"),
     Malformed("two Hosts", raw("GET /bucket/key HTTP/1.1", _HOST, "Host: other.localhost"), "BadRequest"),
     Malformed("an absolute target of another scheme", head("GET ftp://localhost/bucket/key"), "InvalidURI", keep=True),
-    Malformed("CONNECT", raw("CONNECT localhost:80 HTTP/1.1", _HOST), "InvalidURI", keep=True),
+    Malformed("CONNECT", raw("CONNECT localhost:80 HTTP/1.1", _HOST), "MethodNotAllowed", 405, keep=True),
     Malformed("a broken escape", head("GET /bucket/%zz"), "InvalidURI", keep=True),
     Malformed("half an escape", head("GET /bucket/key%4"), "InvalidURI", keep=True),
     Malformed("a broken escape in the query", head("GET /bucket?prefix=%"), "InvalidURI", keep=True),

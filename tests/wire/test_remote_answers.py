@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -102,6 +103,30 @@ async def test_a_body_that_the_end_of_the_connection_ends(sent: bytes) -> None:
         answer = await ask(s3d)
         assert (answer.status, answer.body) == (200, b"hello")
         await s3d.is_well()
+
+
+async def test_a_large_body_arrives_unharmed() -> None:
+    """Also to a client that reads in fits, so that every buffer on the way fills up."""
+    data = random.Random(1).randbytes(20_000_000)
+
+    async def sends(talk: Conversation) -> None:
+        while True:
+            await talk.request()
+            talk.send(LINE + b"Content-Length: %d\r\n\r\n" % len(data))
+            for start in range(0, len(data), 700_001):
+                talk.send(data[start : start + 700_001])
+                await talk.writer.drain()
+
+    async with stack(sends) as s3d:
+        for _ in range(2):
+            s3d.client.send(GET)
+            await s3d.client.reader.readuntil(b"\r\n\r\n")
+            got = bytearray()
+            while len(got) < len(data):
+                got += await s3d.client.reader.readexactly(min(1_000_000, len(data) - len(got)))
+                await asyncio.sleep(0.002)
+            assert got == data
+        assert len(s3d.raw.talks) == 1
 
 
 async def test_headers_pass_as_they_are() -> None:
@@ -291,7 +316,10 @@ async def test_nobody_listens(expected_log: list[str]) -> None:
         assert "cannot be reached" in check_unavailable(await ask(s3d))
 
 
+LARGE_OK = LINE + b"Content-Length: 300000\r\n\r\n" + LARGE
 EXTRA = {
+    "more than its large length": (b"GET", LARGE_OK + b"more"),
+    "a second answer behind a large one": (b"GET", LARGE_OK + OK.replace(b"hello", b"HELLO")),
     "more than its length": (b"GET", OK + b"more"),
     "a second answer": (b"GET", OK + OK.replace(b"hello", b"HELLO")),
     "a body to HEAD": (b"HEAD", OK),

@@ -37,7 +37,6 @@ log = logging.getLogger("s3d.remote")
 _RETRY_DELAYS = (0.05, 0.5)  # seconds before the second and third attempt: a reused connection that just closed
 _CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
 _FORBIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5
-_PRESIGNED_SECONDS = 900  # a presigned request is sent at once; the time covers clocks that differ
 
 
 class Remote:
@@ -146,19 +145,13 @@ class Remote:
         headers = request.headers.copy()
         headers["Host"] = target.host
         length = body_length(request.body)
-        query = request.query
         if credentials is not None and request.method != "OPTIONS":  # a preflight is never signed (Fetch standard)
             signer = self._signer(location.region)
-            if request.presigned:
-                query = signer.presign(
-                    request.method, target.path, query, headers, credentials, expires=_PRESIGNED_SECONDS
-                )
-            else:
-                payload = request.payload_sha256 or (UNSIGNED_PAYLOAD if length else EMPTY_SHA256)
-                signer.sign_headers(request.method, target.path, query, headers, payload, credentials)
+            payload = request.payload_sha256 or (UNSIGNED_PAYLOAD if length else EMPTY_SHA256)
+            signer.sign_headers(request.method, target.path, request.query, headers, payload, credentials)
         if length or request.method in ("PUT", "POST"):
             headers["Content-Length"] = str(length)
-        path = f"{target.path}?{format_query(query)}" if query else target.path
+        path = f"{target.path}?{format_query(request.query)}" if request.query else target.path
         proxy_headers = pool.proxied(target.origin)
         if proxy_headers is not None:
             headers.update(proxy_headers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from sys import getrefcount
 
 import aiohttp
 
@@ -15,6 +16,7 @@ from s3d.remote.exchange import Reply
 
 _PIECE = 1 << 18  # bytes of a buffer: what uvloop reads at once
 _AHEAD = 1 << 20  # bytes read ahead before the transport is paused
+_UNSHARED = 2  # references to a buffer that only the deque knows: the deque's and that of the question
 
 
 class RawBody(asyncio.BufferedProtocol):
@@ -26,6 +28,7 @@ class RawBody(asyncio.BufferedProtocol):
         self._pieces: deque[bytes | memoryview] = deque()
         self._buffered = 0
         self._buffer = bytearray()
+        self._handed_out: deque[bytearray] = deque(maxlen=2 * _AHEAD // _PIECE)
         self._waiter: asyncio.Future[None] | None = None
         self._paused = False
         self._error: BaseException | None = None
@@ -60,8 +63,15 @@ class RawBody(asyncio.BufferedProtocol):
         """A buffer to read into; never more than the body has left, so that nothing behind it is taken."""
         size = min(_PIECE, self._remaining)
         if len(self._buffer) != size:
-            self._buffer = bytearray(size)
+            self._buffer = self._used_up(size) or bytearray(size)
         return self._buffer
+
+    def _used_up(self, size: int) -> bytearray | None:
+        """The oldest buffer that was handed out, once nobody holds a view of it: making and zeroing new ones is 6 % of
+        a large download."""
+        if self._handed_out and len(self._handed_out[0]) == size and getrefcount(self._handed_out[0]) == _UNSHARED:
+            return self._handed_out.popleft()
+        return None
 
     def buffer_updated(self, nbytes: int) -> None:
         """``nbytes`` have arrived."""
@@ -71,6 +81,7 @@ class RawBody(asyncio.BufferedProtocol):
             self._pieces.append(bytes(memoryview(self._buffer)[:nbytes]))
         else:
             self._pieces.append(memoryview(self._buffer)[:nbytes])
+            self._handed_out.append(self._buffer)
             self._buffer = bytearray()
         if not self._remaining:
             self._give_back()

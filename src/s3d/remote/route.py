@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from s3d.remote.credentials import Location
 from s3d.s3.addressing import is_dns_name
-from s3d.s3.uri import quote_path
+from s3d.s3.uri import quote, quote_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,8 @@ def route(location: Location, addressing: str, bucket: str | None, key: str | No
         host = f"{bucket}.{host}"
         path = "/" + quote_path(key or "")
     else:
-        path = f"/{quote_path(bucket)}" if key is None else f"/{quote_path(bucket)}/{quote_path(key)}"
+        # One segment, whatever is in it: a bucket "a/b" (which no remote has) must not become a key.
+        path = f"/{quote(bucket)}" if key is None else f"/{quote(bucket)}/{quote_path(key)}"
     return Route(f"{scheme}://{host}", host_header(scheme, host), path)
 
 

@@ -30,7 +30,8 @@ class Target:
 def parse_target(target: str, host: str, domains: tuple[str, ...]) -> Target:
     """Reads a request target with the Host it came with. ``domains`` are the base domains of virtual-host addressing.
 
-    Errors: InvalidURI for a target that is not a path, or with a broken percent escape.
+    Errors: InvalidURI for a target that is not a path, or with a broken percent escape; InvalidBucketName for an empty
+    one in front of a key.
     """
     if not target.startswith("/"):
         target = _path_of(target)
@@ -40,7 +41,9 @@ def parse_target(target: str, host: str, domains: tuple[str, ...]) -> Target:
     bucket = virtual_host_bucket(host, domains)
     if bucket is not None:
         return Target(bucket, unquote(path[1:]) or None, parse_query(query))
-    name, _, key = path[1:].partition("/")
+    name, slash, key = path[1:].partition("/")
+    if slash and not name:
+        raise S3Error("InvalidBucketName", "The path begins with two slashes: the name of the bucket is empty.")
     return Target(unquote(name) or None, unquote(key) or None, parse_query(query))
 
 

@@ -94,6 +94,16 @@ def strip_query(query: Query, authorization: Authorization) -> Query:
     return [(name, value) for name, value in query if name.lower() not in drop]
 
 
+def headers_in_query(query: Query, authorization: Authorization) -> tuple[Query, Query]:
+    """The query without, and the headers, that a presigned URL carries in its query: S3 reads ``x-amz-*`` parameters of
+    one as headers (SDKs put metadata, checksums and the like there), but only of one. Other servers do not: as headers,
+    which they are, everybody understands them."""
+    if authorization.kind is not Kind.QUERY:
+        return query, []
+    lifted = [(name, value) for name, value in query if name[:6].lower() == "x-amz-"]
+    return [pair for pair in query if pair not in lifted], lifted
+
+
 def check_expiry(authorization: Authorization, now: datetime | None = None) -> None:
     """Refuses a presigned request whose time is over, as S3 does: AccessDenied."""
     expires = authorization.expires_at

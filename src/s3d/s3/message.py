@@ -84,8 +84,6 @@ class S3Request:
     body: RequestBody = b""
     payload_sha256: str | None = None
     """Lower-case hex SHA-256 of the body as the client declared it, if it did."""
-    presigned: bool = False
-    """The client's signature was in the query: S3 then also reads ``x-amz-*`` parameters from there."""
     request_id: str = ""
 
     def parameter(self, name: str) -> str | None:

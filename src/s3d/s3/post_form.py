@@ -282,6 +282,7 @@ def to_put_request(bucket: str, fields: Mapping[str, str]) -> S3Request:
     for name, value in fields.items():
         if name in _HEADER_FIELDS or name.startswith(_HEADER_PREFIXES):
             headers[name] = _header_value(name, value)
+    headers.setdefault("Content-Type", "binary/octet-stream")  # S3's own default; other remotes guess from the bytes
     if "acl" in fields:
         headers["x-amz-acl"] = _header_value("acl", fields["acl"])
     if tagging := _tagging(fields.get("tagging", "")):

@@ -23,6 +23,9 @@ from s3d.s3.message import Query
 
 UNKNOWN = "Unknown"
 
+_HINT = "x-id"
+"""SDKs name the operation in it; any request may have it."""
+
 _NONE: frozenset[str] = frozenset()
 
 
@@ -64,10 +67,10 @@ def route(method: str, bucket: str | None, key: str | None, query: Query, header
         return found.operation if found else UNKNOWN
     names = frozenset([name for name, _ in query if name in table.discriminators])
     found = _select(table.routes.get(names, ()), bucket, headers)
-    if found is None or not _accepts(found, query, table):
+    if found is None or not _accepts(found, query):
         return UNKNOWN
     if found.twins:
-        hint = next((value for name, value in query if name == "x-id"), "")
+        hint = next((value for name, value in query if name == _HINT), "")
         return hint if hint in found.twins else found.operation
     return found.operation
 
@@ -85,12 +88,12 @@ def _select(routes: Iterable[_Route], bucket: str | None, headers: Mapping[str, 
     return None
 
 
-def _accepts(found: _Route, query: Query, table: _Table) -> bool:
+def _accepts(found: _Route, query: Query) -> bool:
     """Whether the operation may have these parameters, and the literal ones the right values."""
     if found.any_query:
         return True
     for name, _ in query:
-        if name not in found.parameters and not _is_free(name, table):
+        if name not in found.parameters and name != _HINT:
             return False
     return not found.literals or _literals_hold(found.literals, query)
 
@@ -98,14 +101,6 @@ def _accepts(found: _Route, query: Query, table: _Table) -> bool:
 def _literals_hold(literals: Iterable[tuple[str, str]], query: Query) -> bool:
     values = dict(reversed(query))  # of a parameter given twice the first counts
     return all(values[name] == value for name, value in literals)
-
-
-def _is_free(name: str, table: _Table) -> bool:
-    """Parameters that any request may have: the SDKs' hint ``x-id``, and headers that a presigned URL carries in its
-    query. Those that tell operations apart are not free: in the query they may or may not count, so the remote decides.
-    """
-    lower = name.lower()
-    return lower == "x-id" or (lower.startswith("x-amz-") and lower not in table.headers)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Signature Version 4, for requests that s3d sends: in the Authorization header, or in the query (presigned).
+"""Signature Version 4, for requests that s3d sends, in the Authorization header.
 
 Source: "Authenticating Requests (AWS Signature Version 4)" in the Amazon S3 API Reference. S3's variant encodes the
 path once and never normalises it.
@@ -70,35 +70,6 @@ class Signer:
         headers["Authorization"] = (
             f"{ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
         )
-
-    def presign(
-        self,
-        method: str,
-        path: str,
-        query: Iterable[tuple[str, str]],
-        headers: CIMultiDict[str],
-        credentials: Credentials,
-        *,
-        expires: int,
-        now: datetime | None = None,
-    ) -> list[tuple[str, str]]:
-        """The decoded query of a presigned request: ``query`` and the signature's parameters; ``expires`` in seconds."""
-        timestamp = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
-        names, canonical = _canonical_headers(headers)
-        scope = f"{timestamp[:8]}/{self.region}/{self._service}/aws4_request"
-        signed = [
-            *query,
-            ("X-Amz-Algorithm", ALGORITHM),
-            ("X-Amz-Credential", f"{credentials.access_key}/{scope}"),
-            ("X-Amz-Date", timestamp),
-            ("X-Amz-Expires", str(expires)),
-            ("X-Amz-SignedHeaders", names),
-        ]
-        if credentials.session_token:
-            signed.append(("X-Amz-Security-Token", credentials.session_token))
-        request = f"{method}\n{path}\n{_canonical_query(signed)}\n{canonical}\n{names}\n{UNSIGNED_PAYLOAD}"
-        signed.append(("X-Amz-Signature", self._signature(request, timestamp, scope, credentials)))
-        return signed
 
     def _signature(self, canonical_request: str, timestamp: str, scope: str, credentials: Credentials) -> str:
         digest = sha256(canonical_request.encode("utf-8", "surrogateescape")).hexdigest()

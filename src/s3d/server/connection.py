@@ -35,8 +35,8 @@ class Connection(RequestHandler):
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being answered."""
-        return self._current_request is not None or bool(self._messages)
+        """Whether a request is being answered; the sending of the answer is a part of that."""
+        return self._request_in_progress or bool(self._messages)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -77,6 +77,12 @@ class Connection(RequestHandler):
             head += "Content-Type: application/xml\r\nConnection: close\r\n\r\n"
             self.transport.write(head.encode() + response.body)
         super()._process_keepalive()
+
+    def log_exception(self, *args: Any, **options: Any) -> None:
+        """What failed outside the pipeline. That a client left while the rest of its body was drained is no failure."""
+        if self.transport is None and isinstance(options.get("exc_info"), RuntimeError):
+            return
+        super().log_exception(*args, **options)
 
     def handle_error(
         self,

@@ -74,5 +74,5 @@ class Server:
             if isinstance(connection, Connection) and connection.busy:
                 busy += 1
             else:
-                connection.close()
+                connection.force_close()  # ``close`` would leave the socket open
         return busy

@@ -32,6 +32,7 @@ from s3d.server.spool import SpooledBody
 log = logging.getLogger("s3d.server")
 
 FORM_UPLOAD = "PostObject"
+_NEVER_FORWARDED = frozenset({"CONNECT", "TRACE"})  # methods about the connection; no S3 operation has them
 
 
 class Pipeline:
@@ -79,14 +80,18 @@ class Pipeline:
         check_peer(exchange.client)
         if http.version < (1, 0):
             raise S3Error("BadRequest", "The request is not valid HTTP: HTTP/0.9 is not spoken here")
+        if http.method in _NEVER_FORWARDED:
+            raise S3Error("MethodNotAllowed")
         headers = http.headers
         target = parse_target(http.raw_path, headers.get("Host", ""), self._config.domains)
         exchange.bucket, exchange.key = target.bucket, target.key
         auth = authorization.read(headers, target.query)
         exchange.access_key = auth.access_key
         authorization.check_expiry(auth)
-        query = authorization.strip_query(target.query, auth)
-        operation = exchange.operation = route(http.method, target.bucket, target.key, query, headers)
+        query, lifted = authorization.headers_in_query(authorization.strip_query(target.query, auth), auth)
+        kept = _end_to_end(headers)
+        kept.extend((name, value) for name, value in lifted if name not in headers)
+        operation = exchange.operation = route(http.method, target.bucket, target.key, query, kept)
         check_browser(http.method, headers, auth)
         return S3Request(
             method=http.method,
@@ -94,8 +99,7 @@ class Pipeline:
             bucket=target.bucket,
             key=target.key,
             query=query,
-            headers=_end_to_end(headers),
-            presigned=auth.kind is authorization.Kind.QUERY,
+            headers=kept,
             request_id=exchange.request_id,
         )
 

@@ -42,10 +42,28 @@ FORM = (
     "a browser's form goes to the remote as a PutObject: s3d writes the answer to the form, as S3 does, and the remote "
     "chooses the type of an object that came without one as it does for PutObject"
 )
+IN_QUERY = "S3 reads x-amz-* parameters of a presigned URL as headers, this remote does not; s3d sends them as headers"
+SIGNED_HERE = (
+    "s3d signs in headers what was signed in the query, and moto stores the header with the digest as the object's"
+)
+EMPTY_BUCKET = "s3d refuses an empty bucket name in front of a slash, which others take for none or for a key"
 ADDED = "header:etag header:last-modified header:location"
 NOT_STORED = {0: ("200", "400 BadDigest"), 1: ("200", "404 NoSuchKey"), 2: ("200", "404")}
 
 DEVIATIONS: list[Deviation] = [
+    Deviation(
+        "moto", "query-v4-put query-v4-put-headers query-v4-put-empty", {1: "header:x-amz-content-sha256"}, SIGNED_HERE
+    ),
+    Deviation("seaweedfs", "query-v4-header-in-query", {1: "header:x-amz-meta-q header:x-amz-storage-class"}, IN_QUERY),
+    Deviation(
+        "moto",
+        "query-v4-header-in-query",
+        {
+            0: "header:x-amz-storage-class",
+            1: "header:x-amz-content-sha256 header:x-amz-storage-class",
+        },
+        f"{IN_QUERY}; {SIGNED_HERE}",
+    ),
     Deviation("moto", "put-md5-wrong put-crc32-wrong put-sha256-wrong body-trailer-wrong", NOT_STORED, STORED_THERE),
     Deviation("moto", "put-md5-malformed", {**NOT_STORED, 0: ("200", "400 InvalidDigest")}, STORED_THERE),
     Deviation("moto", "put-crc32-malformed", {**NOT_STORED, 0: ("200", "400 InvalidRequest")}, STORED_THERE),
@@ -109,8 +127,8 @@ DEVIATIONS: list[Deviation] = [
     Deviation(
         "moto",
         "query-v2-put query-v2-put-headers query-v2-put-empty",
-        {1: "header:expires"},
-        "moto takes the Expires of the signature for the object's header of that name; s3d takes the signature off",
+        {1: "header:expires header:x-amz-content-sha256"},
+        f"moto takes the Expires of the signature for the object's header of that name; s3d takes it off; {SIGNED_HERE}",
     ),
     Deviation("seaweedfs", "form-bare form-status-200", {0: "header:location", 1: "header:content-type"}, FORM),
     Deviation("seaweedfs", "form-type", {0: "header:location"}, FORM),
@@ -147,11 +165,9 @@ DEVIATIONS: list[Deviation] = [
         "SeaweedFS writes the path of the request into the error; s3d sends /bucket for /bucket/, which name the same",
     ),
     Deviation(
-        "seaweedfs",
-        "wrong-double-slash-root",
-        {0: ("405 MethodNotAllowed", "200")},
-        "s3d takes an empty bucket name for none: the request is ListBuckets",
+        "seaweedfs", "wrong-double-slash-root", {0: ("405 MethodNotAllowed", "400 InvalidBucketName")}, EMPTY_BUCKET
     ),
+    Deviation("moto", "wrong-double-slash-root", {0: ("200", "400 InvalidBucketName")}, EMPTY_BUCKET),
 ]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from urllib.parse import parse_qsl, urlsplit
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import pytest
@@ -116,7 +117,7 @@ async def test_gives_up_after_three(caplog: pytest.LogCaptureFixture) -> None:
 CAUSES: dict[str, Callable[[], BaseException]] = {
     "nobody there": lambda: aiohttp.ClientConnectorError(None, OSError(111, "refused")),  # type: ignore[arg-type]
     "no time left": TimeoutError,
-    "no HTTP": lambda: aiohttp.ClientResponseError(None, ()),  # type: ignore[arg-type]
+    "no connection to spare": aiohttp.ConnectionTimeoutError,
 }
 
 
@@ -196,19 +197,31 @@ async def test_without_credentials_it_is_unavailable() -> None:
         await Scripted(provider=Nobody(KEYS))(request())
 
 
-def prepared(made: S3Request, credentials: Credentials | None = KEYS) -> tuple[str, CIMultiDict[str]]:
-    url, headers = Remote(RemoteConfig(PLACE.endpoint), ANONYMOUS)._prepare(made, PLACE, credentials)
-    return str(url), headers
+def prepared(
+    made: S3Request, credentials: Credentials | None = KEYS, proxy: dict[str, str] | None = None
+) -> tuple[str, CIMultiDict[str]]:
+    """The request line and the headers that would be sent."""
+    pool: Any = SimpleNamespace(proxied=lambda origin: proxy)
+    target, head = Remote(RemoteConfig(PLACE.endpoint), ANONYMOUS)._prepare(pool, made, PLACE, credentials)
+    assert target.origin == PLACE.endpoint
+    assert head.endswith(b"\r\n\r\n")
+    line, *fields = head[:-4].decode("utf-8", "surrogateescape").split("\r\n")
+    return line, CIMultiDict([(name, value) for name, _, value in (field.partition(": ") for field in fields)])
 
 
 def test_signed_in_the_header() -> None:
-    made = request("PUT", body=b"abc", headers=CIMultiDict({"x-amz-meta-a": "b"}))
-    url, headers = prepared(made)
-    assert url == "http://remote:9000/bucket/key"
+    made = request("PUT", body=b"abc", headers=CIMultiDict({"x-amz-meta-a": "\udcff"}))
+    line, headers = prepared(made)
+    assert line == "PUT /bucket/key HTTP/1.1"
     assert headers["Authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKID/")
     assert (headers["x-amz-content-sha256"], headers["Content-Length"]) == ("UNSIGNED-PAYLOAD", "3")
-    assert headers["x-amz-security-token"] == "token"
-    assert dict(made.headers) == {"x-amz-meta-a": "b"}, "the request itself is not changed: it may be sent again"
+    assert (headers["x-amz-security-token"], headers["x-amz-meta-a"]) == ("token", "\udcff")
+    assert dict(made.headers) == {"x-amz-meta-a": "\udcff"}, "the request itself is not changed: it may be sent again"
+
+
+def test_the_query_is_encoded() -> None:
+    line, _ = prepared(request(query=[("versionId", "a/b c"), ("acl", "")]))
+    assert line == "GET /bucket/key?versionId=a%2Fb%20c&acl= HTTP/1.1"
 
 
 def test_what_the_client_said_about_the_payload_is_signed() -> None:
@@ -223,22 +236,23 @@ def test_content_length(method: str, length: str | None) -> None:
     assert prepared(request(method))[1].get("Content-Length") == length
 
 
-def test_signed_in_the_query() -> None:
-    url, headers = prepared(request(query=[("versionId", "a/b")], presigned=True))
-    query = dict(parse_qsl(urlsplit(url).query))
-    assert (query["versionId"], query["X-Amz-Security-Token"], query["X-Amz-Expires"]) == ("a/b", "token", "900")
-    assert list(headers) == ["Host"]
-
-
 @pytest.mark.parametrize(("method", "keys"), [("OPTIONS", KEYS), ("GET", None)])
 def test_unsigned(method: str, keys: Credentials | None) -> None:
     """A preflight is never signed; nor is anything without credentials."""
     assert list(prepared(request(method), keys)[1]) == ["Host"]
 
 
-def test_a_header_that_cannot_be_sent() -> None:
+def test_a_plain_text_proxy_gets_the_whole_url() -> None:
+    line, headers = prepared(request(query=[("a", "b")]), proxy={"Proxy-Authorization": "Basic x"})
+    assert line == "GET http://remote:9000/bucket/key?a=b HTTP/1.1"
+    assert headers["Proxy-Authorization"] == "Basic x"
+    assert "proxy-authorization" not in headers["Authorization"].lower()
+
+
+@pytest.mark.parametrize("char", ["\r", "\n", "\0", "\x01", "\x7f"])
+def test_a_header_that_cannot_be_sent(char: str) -> None:
     with pytest.raises(S3Error) as caught:
-        prepared(request(headers=CIMultiDict({"x-amz-meta-a": "\udcff"})))
+        prepared(request(headers=CIMultiDict({"x-amz-meta-a": f"a{char}b"})))
     assert caught.value.code == "InvalidArgument"
 
 

@@ -26,7 +26,6 @@ DOMAINS = ("localhost", "s3.example.com", "example.com")
         ("/bucket/a+b%20c%2B", "bucket", "a+b c+"),
         ("/bucket/%ff", "bucket", "\udcff"),
         ("/b%75cket/key", "bucket", "key"),
-        ("//key", None, "key"),
         ("http://localhost/bucket/key", "bucket", "key"),
         ("HTTPS://other:99/bucket", "bucket", None),
         ("http://localhost", None, None),
@@ -84,6 +83,13 @@ def test_no_uri(target: str) -> None:
     assert caught.value.code == "InvalidURI"
 
 
+@pytest.mark.parametrize("target", ["//key", "//", "///"])
+def test_an_empty_bucket(target: str) -> None:
+    with pytest.raises(S3Error) as caught:
+        parse_target(target, "localhost", DOMAINS)
+    assert caught.value.code == "InvalidBucketName"
+
+
 @given(st.text(st.characters(exclude_categories=[]), min_size=1))
 def test_any_key_survives(key: str) -> None:
     key = key.encode("utf-8", "replace").decode()
@@ -94,3 +100,10 @@ def test_any_key_survives(key: str) -> None:
 def test_dns_names() -> None:
     assert all(map(is_dns_name, ["abc", "a-b-c", "1bc", "a" * 63]))
     assert not any(map(is_dns_name, ["ab", "Abc", "a.b", "-bc", "bc-", "a_b", "a" * 64, "1.2.3.4", ""]))
+
+
+@pytest.mark.parametrize("target", ["//", "//key", "//a/b?x", "http://localhost//key"])
+def test_an_empty_bucket_is_none_that_exists(target: str) -> None:
+    with pytest.raises(S3Error) as caught:
+        parse_target(target, "localhost", ("localhost",))
+    assert caught.value.code == "InvalidBucketName"

@@ -301,13 +301,17 @@ def test_put_request():
     assert dict(request.headers) == expected | {"x-amz-acl": "public-read"}
 
 
+UNTYPED = {"Content-Type": "binary/octet-stream"}
+"""S3's default for an object whose form names no type."""
+
+
 def test_fields_that_are_no_properties_of_the_object():
     names = (
         "bucket policy signature awsaccesskeyid x-amz-signature x-amz-credential x-amz-algorithm x-amz-date redirect "
         "x-amz-security-token success_action_redirect success_action_status x-ignore-a submit authorization host "
         "content-length x-amz-copy-source x-amz-content-sha256 x-amz-trailer transfer-encoding range if-match"
     )
-    assert not to_put_request("b", {"key": "k"} | dict.fromkeys(names.split(), "v")).headers
+    assert dict(to_put_request("b", {"key": "k"} | dict.fromkeys(names.split(), "v")).headers) == UNTYPED
 
 
 @pytest.mark.parametrize("fields", [{}, {"key": ""}])
@@ -327,7 +331,7 @@ def test_values_that_no_header_can_hold(name, value):
 
 def test_metadata_that_no_header_can_hold():
     request = to_put_request("b", {"key": "k", "x-amz-meta-a": "\x00\x01\x02\x03\x04"})
-    assert dict(request.headers) == {"x-amz-meta-a": "=?UTF-8?B?AAECAwQ=?="}
+    assert dict(request.headers) == {"x-amz-meta-a": "=?UTF-8?B?AAECAwQ=?=", **UNTYPED}
 
 
 TAGS = "<TagSet><Tag><Key>a b</Key><Value>1&amp;2</Value></Tag><Tag><Key>c</Key><Value></Value></Tag></TagSet>"

@@ -59,7 +59,7 @@ FORM = {"content_type": "multipart/form-data; boundary=x"}
         ("PUT /b", "CreateBucket"),
         ("PUT /b/k", "PutObject"),
         ("PUT /b/k?x-id=CopyObject", "PutObject"),
-        ("PUT /b/k?X-Amz-Acl=private&x-amz-meta-a=b", "PutObject"),
+        ("PUT /b/k?X-Amz-Acl=private&x-amz-meta-a=b", "Unknown"),
         ("PUT /b/k?uploadId=x&partNumber=1", "UploadPart"),
         ("PUT /b/k?partNumber=1&uploadId=x&x-id=UploadPart", "UploadPart"),
         ("PUT /b/k?renameObject", "RenameObject"),

@@ -47,16 +47,6 @@ class Headers:
             whole = ",".join(headers.getall(name)) if member in found else text
             found[member] = whole if parse is None else parsed(parse, name, whole)
 
-    def read_one(self, lower: str, text: str, found: dict[str, Any]) -> None:
-        """As `read`, for one header that a presigned URL carries in its query; a real header of that name wins."""
-        extra: dict[str, Any] = {}
-        self.read(CIMultiDict({lower: text}), extra)
-        for member, value in extra.items():
-            if member == self.map_member:
-                found[member] = value | found.get(member, {})
-            else:
-                found.setdefault(member, value)
-
     def _add_to_map(self, key: str, text: str, found: dict[str, Any]) -> None:
         entries = found.setdefault(self.map_member, {})
         entries[key] = f"{entries[key]},{text}" if key in entries else text

@@ -62,8 +62,6 @@ def _parser(name: str) -> Callable[[S3Request, bytes], dict[str, Any]]:
                     member, parse_value = entry
                     if member not in found:  # of a parameter given twice the first counts
                         found[member] = text if parse_value is None else fields.parsed(parse_value, wire, text)
-                elif request.presigned and wire[:6].lower() == "x-amz-":
-                    headers.read_one(wire.lower(), text, found)
         except fields.BadField as bad:
             raise _invalid_argument(bad) from bad
         if body and read_body is not None:

@@ -14,13 +14,11 @@ from s3d.s3.message import Query, S3Request
 from s3d.s3.model import OPERATIONS
 
 
-def parse(
-    operation: str, body: bytes = b"", *, query: Query | None = None, presigned: bool = False, **headers: str
-) -> Any:
+def parse(operation: str, body: bytes = b"", *, query: Query | None = None, **headers: str) -> Any:
     fields = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
     what = OPERATIONS[operation]
     key = "k" if what.level == "object" else None
-    request = S3Request(what.method, operation, "b", key, query or [], fields, presigned=presigned)
+    request = S3Request(what.method, operation, "b", key, query or [], fields)
     members = codec.parse_request(request, body)
     assert members.pop("Bucket", "b") == "b"
     assert members.pop("Key", "k") == "k"
@@ -53,17 +51,6 @@ def test_repeated_headers_are_one_list() -> None:
 
 def test_of_a_repeated_parameter_the_first_counts() -> None:
     assert parse("ListObjects", query=[("prefix", "a"), ("prefix", "b"), ("Prefix", "c")]) == {"Prefix": "a"}
-
-
-def test_presigned_urls_carry_headers_in_the_query() -> None:
-    query = [("X-Amz-Acl", "private"), ("x-amz-meta-a", "1"), ("x-amz-meta-B", "2"), ("x-amz-storage-class", "GLACIER")]
-    headers = {"x_amz_meta_a": "0", "x_amz_storage_class": "STANDARD"}
-    assert parse("PutObject", query=query, presigned=True, **headers) == {
-        "ACL": "private",
-        "Metadata": {"a": "0", "b": "2"},
-        "StorageClass": "STANDARD",
-    }
-    assert parse("PutObject", query=query) == {}
 
 
 @pytest.mark.parametrize(
@@ -145,9 +132,7 @@ def test_whatever_arrives_is_parsed_or_refused(name: str, data: st.DataObject) -
     body = data.draw(
         st.binary(max_size=10) | st.just(f"<{operation.input_root}><a>1</a></{operation.input_root}>".encode())
     )
-    request = S3Request(
-        operation.method, name, "b", "k", data.draw(pairs), CIMultiDict(data.draw(pairs)), presigned=True
-    )
+    request = S3Request(operation.method, name, "b", "k", data.draw(pairs), CIMultiDict(data.draw(pairs)))
     try:
         assert codec.parse_request(request, body)
     except S3Error as error:

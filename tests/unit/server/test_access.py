@@ -1,0 +1,52 @@
+"""Who is served."""
+
+from __future__ import annotations
+
+import pytest
+from multidict import CIMultiDict
+
+from s3d.s3.authorization import ANONYMOUS, Authorization, Kind
+from s3d.s3.errors import S3Error
+from s3d.server.access import check_browser, check_peer
+
+SIGNED = Authorization(Kind.QUERY, 4, "A")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "::1%lo"])
+def test_this_machine_is_served(address: str) -> None:
+    check_peer(address)
+
+
+@pytest.mark.parametrize(
+    "address", [None, "", "10.0.0.1", "128.0.0.1", "::2", "fe80::1%eth0", "::ffff:10.0.0.1", "nonsense"]
+)
+def test_others_are_not(address: str | None) -> None:
+    with pytest.raises(S3Error) as caught:
+        check_peer(address)
+    assert caught.value.code == "AccessDenied"
+
+
+@pytest.mark.parametrize(
+    ("method", "site", "authorization", "passes"),
+    [
+        ("GET", None, ANONYMOUS, True),
+        ("GET", "same-origin", ANONYMOUS, True),
+        ("GET", "none", ANONYMOUS, True),
+        ("GET", "cross-site", ANONYMOUS, False),
+        ("GET", "Cross-Site", ANONYMOUS, False),
+        ("PUT", "cross-site", ANONYMOUS, False),
+        ("GET", "cross-site", SIGNED, True),
+        ("PUT", "cross-site", SIGNED, True),
+        ("OPTIONS", "cross-site", ANONYMOUS, True),
+        ("POST", "cross-site", SIGNED, False),
+        ("POST", "same-origin", ANONYMOUS, True),
+    ],
+)
+def test_browsers(method: str, site: str | None, authorization: Authorization, passes: bool) -> None:
+    headers = CIMultiDict({"Sec-Fetch-Site": site} if site else {})
+    if passes:
+        check_browser(method, headers, authorization)
+        return
+    with pytest.raises(S3Error) as caught:
+        check_browser(method, headers, authorization)
+    assert caught.value.code == "AccessDenied"
