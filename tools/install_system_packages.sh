@@ -1,15 +1,13 @@
 #!/usr/bin/env bash
-# Installs what the tests need from outside Python: client programs from Debian, and the AWS SDK for JavaScript.
-# Idempotent, and quick when everything is there. Needs root or sudo only when something is missing.
+# Installs what the tests need from outside Python: client programs from Debian, and the AWS SDK for JavaScript (by the
+# npm of the development environment). Idempotent, and quick when everything is there. Needs root or sudo only when a
+# system package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# program:package
-needed=(curl:curl restic:restic s3cmd:s3cmd node:nodejs npm:npm)
-
 missing=()
-for entry in "${needed[@]}"; do
-  command -v "${entry%%:*}" >/dev/null || missing+=("${entry#*:}")
+for program in curl restic s3cmd; do # each has the name of its package
+  command -v "$program" >/dev/null || missing+=("$program")
 done
 
 if ((${#missing[@]})); then
@@ -30,13 +28,8 @@ if ((${#missing[@]})); then
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 
-major=$(node --version | sed 's/^v\([0-9]*\).*/\1/')
-if ((major < 20)); then
-  echo "The AWS SDK for JavaScript needs Node.js 20 or newer on PATH, found $(node --version)." >&2
-  exit 1
-fi
-
 # The stamp is newer than the list of versions when what is installed is what the list names.
+export PATH="$PWD/.venv/bin:$PATH"
 cd tests/e2e/clients/javascript
 stamp=node_modules/.installed
 if [[ ! -e $stamp || package.json -nt $stamp ]]; then

@@ -135,8 +135,12 @@ class RawRemote:
     async def stop(self) -> None:
         assert self._server is not None
         self._server.close()
+        for _ in range(5):  # turns of the loop, for connections that are just being accepted
+            await asyncio.sleep(0)
         for talk in self.talks:
             talk.writer.transport.abort()
+            with contextlib.suppress(ConnectionError):
+                await talk.writer.wait_closed()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         script = self._scripts[min(len(self.talks), len(self._scripts) - 1)]

@@ -84,7 +84,8 @@ class Download(AsyncGenerator[bytes | memoryview, None]):
             piece = await (self._raw.read(self._idle) if self._raw is not None else self._parsed())
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._end(whole=False)
-            raise RemoteUnreachable(f"the remote's answer broke off: {error or type(error).__name__}") from error
+            reason = str(error) or type(error).__name__
+            raise RemoteUnreachable(f"the remote's answer broke off: {reason}") from error
         except BaseException:
             self._end(whole=False)
             raise

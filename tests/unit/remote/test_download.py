@@ -27,7 +27,9 @@ class Reply:
         chunked = "Transfer-Encoding" in parsed
         self.message = SimpleNamespace(code=200, reason="OK", raw_headers=raw, headers=parsed, chunked=chunked)
         loop = asyncio.get_running_loop()
-        self.payload = aiohttp.StreamReader(BaseProtocol(loop), 1 << 16, loop=loop)
+        protocol = BaseProtocol(loop)
+        protocol.transport = asyncio.Transport()  # it counts as connected
+        self.payload = aiohttp.StreamReader(protocol, 1 << 16, loop=loop)
         for piece in pieces:
             self.payload.feed_data(piece)
         if end:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Self
 
 import aiohttp
 import pytest
@@ -31,8 +32,8 @@ class Stream:
         for piece in self._pieces:
             if isinstance(piece, Exception):
                 raise piece
-            yield piece
             await asyncio.sleep(0.005)
+            yield piece
 
 
 class Wire:
@@ -41,7 +42,7 @@ class Wire:
     def __init__(self, *scripts: Script) -> None:
         self.raw = RawRemote(*scripts)
 
-    async def __aenter__(self) -> Wire:
+    async def __aenter__(self) -> Self:
         await self.raw.start()
         self.pool = Pool(RemoteConfig())
         return self
@@ -98,6 +99,7 @@ async def test_an_early_answer_ends_the_sending() -> None:
     async with Wire(refuses) as wire:
         reply = await wire.send(Stream(10_000, *[b"x"] * 5000), 10_000)
         assert await reply.payload.read() == b"hello"
+        reply.connection.release()
         await wire.raw.until(lambda: wire.raw.talks[0].ended)
         assert len(wire.raw.talks[0].body) < 10_000
 
