@@ -17,7 +17,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -157,8 +157,13 @@ def moto(directory: Path | None = None) -> Iterator[Server]:
 
 
 @contextlib.contextmanager
-def s3d(remote: str, directory: Path | None = None, **settings: str) -> Iterator[Server]:
-    """`s3d run` as a child process in front of `remote`, with further settings as environment variables."""
+def s3d(
+    remote: str, directory: Path | None = None, *, warnings: Collection[str] = (), **settings: str
+) -> Iterator[Server]:
+    """`s3d run` as a child process in front of `remote`, with further settings as environment variables.
+
+    AssertionError at the end if its log has a warning or an error whose message is not one of `warnings`.
+    """
     with _directory(directory) as root:
         port, admin = free_port(), free_port()
         env = clean_env(
@@ -174,6 +179,17 @@ def s3d(remote: str, directory: Path | None = None, **settings: str) -> Iterator
             admin_url = f"http://127.0.0.1:{admin}"
             wait_for(f"{admin_url}/health/ready", process, root / "s3d.log")
             yield Server(f"http://127.0.0.1:{port}", process, root / "s3d.log", {"admin": admin_url})
+        unexpected = [line for line in (root / "s3d.log").read_text().splitlines() if not _expected(line, warnings)]
+        assert not unexpected, "unexpected in the log of s3d:\n" + "\n".join(unexpected)
+
+
+def _expected(line: str, warnings: Collection[str]) -> bool:
+    """Whether a line of the log is a record that may be there; a traceback outside a record is none."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return False
+    return record["level"] in ("debug", "info") or record["message"] in warnings
 
 
 @contextlib.contextmanager

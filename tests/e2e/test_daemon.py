@@ -22,6 +22,8 @@ import pytest
 from botocore.config import Config
 
 MIB = 1 << 20
+CUT_OFF = "requests in flight were cut off"
+NO_DIRECTORY = "the local directory cannot be used"
 
 
 def client(url: str) -> Any:
@@ -67,14 +69,31 @@ def test_sigterm_lets_an_upload_in_flight_finish(seaweedfs: peers.Server, bucket
     assert remote.get_object(Bucket=bucket, Key="slow")["Body"].read() == body
 
 
-def test_sigterm_cuts_off_what_outlasts_the_grace(seaweedfs: peers.Server, bucket: str, remote: Any) -> None:
-    with peers.s3d(seaweedfs.url, S3D_SHUTDOWN_GRACE="1s") as daemon:
-        with raw_put(daemon.url, f"/{bucket}/never", MIB) as connection:
-            connection.sendall(b"x" * 1000)
+def test_sigterm_cuts_off_what_outlasts_the_grace(seaweedfs: peers.Server) -> None:
+    with peers.s3d(seaweedfs.url, warnings=[CUT_OFF], S3D_SHUTDOWN_GRACE="1s") as daemon:
+        with raw_put(daemon.url, "/bucket/never", MIB):
             wait_until(lambda: in_flight(daemon) == 1)
             daemon.process.send_signal(signal.SIGTERM)
             assert daemon.process.wait(30) == 0
-        assert "requests in flight were cut off" in daemon.output()
+        assert CUT_OFF in daemon.output()
+
+
+@pytest.mark.parametrize("end", ["the client leaves", "SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("sent", [0, 1000, 300_000, 900_000])
+def test_a_body_that_stops_early_never_becomes_an_object(
+    seaweedfs: peers.Server, bucket: str, remote: Any, end: str, sent: int
+) -> None:
+    with peers.s3d(seaweedfs.url, warnings=[CUT_OFF], S3D_SHUTDOWN_GRACE="0s") as daemon:
+        with raw_put(daemon.url, f"/{bucket}/never", MIB) as connection:
+            connection.sendall(b"x" * sent)
+            wait_until(lambda: in_flight(daemon) == 1)
+            time.sleep(0.3)  # what can go on to the remote is there
+            if end.startswith("SIG"):
+                daemon.process.send_signal(signal.Signals[end])
+                daemon.process.wait(30)
+        if not end.startswith("SIG"):
+            wait_until(lambda: in_flight(daemon) == 0)
+    time.sleep(0.3)  # the remote notices
     with pytest.raises(remote.exceptions.ClientError, match="404"):
         remote.head_object(Bucket=bucket, Key="never")
 
@@ -134,14 +153,14 @@ def test_every_request_is_one_line_of_json_with_the_id_of_its_answer(seaweedfs: 
 
 
 def test_losing_the_local_directory_leaves_a_working_gateway(seaweedfs: peers.Server, bucket: str, remote: Any) -> None:
-    with peers.s3d(seaweedfs.url) as daemon:
+    with peers.s3d(seaweedfs.url, warnings=[NO_DIRECTORY]) as daemon:
         local = daemon.log.parent / "local"
         shutil.rmtree(local)
         local.write_text("not a directory")
         request = urllib.request.Request(f"{daemon.url}/{bucket}/chunked", data=pieces(2 * MIB), method="PUT")
         with urllib.request.urlopen(request, timeout=60) as answer:  # of unknown length: needs a temporary file
             assert answer.status == 200
-        assert "the local directory cannot be used" in daemon.output()
+        assert NO_DIRECTORY in daemon.output()
     assert remote.head_object(Bucket=bucket, Key="chunked")["ContentLength"] == 2 * MIB
 
 

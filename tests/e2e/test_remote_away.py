@@ -26,6 +26,7 @@ pytestmark = pytest.mark.peer
 
 MIB = 1 << 20
 BUCKET = "away"
+AWAY = ("the remote does not answer", "an answer broke off")
 SECONDS = 30  # a client that waits longer than this has not been answered
 
 
@@ -92,7 +93,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remote]:
 @pytest.fixture(scope="module")
 def away(remote: Remote, tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Server]:
     """s3d in front of that remote."""
-    with peers.s3d(remote.url, tmp_path_factory.mktemp("s3d-away")) as server:
+    with peers.s3d(remote.url, tmp_path_factory.mktemp("s3d-away"), warnings=AWAY) as server:
         yield server
 
 
@@ -100,7 +101,7 @@ def away(remote: Remote, tmp_path_factory: pytest.TempPathFactory) -> Iterator[p
 def impatient(remote: Remote, tmp_path: Path) -> Iterator[peers.Server]:
     """s3d in front of that remote, with short time-outs."""
     times = {"S3D_REMOTE_IDLE_TIMEOUT": "2s", "S3D_REMOTE_RESPONSE_TIMEOUT": "2s"}
-    with peers.s3d(remote.url, tmp_path / "s3d", **times) as server:
+    with peers.s3d(remote.url, tmp_path / "s3d", warnings=AWAY, **times) as server:
         yield server
 
 

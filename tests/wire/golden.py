@@ -2,54 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
-
-from multidict import CIMultiDict
-from wire.rig import DATE, head, ok
-
-from s3d.s3.message import S3Response
-
-_DATE_LINE = f"Date: {DATE}\r\n"
-OK = f"HTTP/1.1 200 OK\r\n{_DATE_LINE}Content-Length: 0\r\n\r\n".encode()
-OK_CLOSE = f"HTTP/1.1 200 OK\r\n{_DATE_LINE}Content-Length: 0\r\nConnection: close\r\n\r\n".encode()
-HELLO = b"hello world"
-HELLO_SHA256 = "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"
-SIGNATURE = "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"
-CREDENTIAL = "AKIDEXAMPLE/20260101/us-east-1/s3/aws4_request"
-V4 = f"AWS4-HMAC-SHA256 Credential={CREDENTIAL}, SignedHeaders=host;x-amz-date, Signature={SIGNATURE}"
-V4_LINES = (f"Authorization: {V4}", "x-amz-date: 20260101T000000Z")
-PRESIGNED_V4 = (
-    "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"
-    "&X-Amz-Date={date}&X-Amz-Expires={expires}&X-Amz-SignedHeaders=host&X-Amz-Signature=" + SIGNATURE
-)
-FAR = "99991231T000000Z"
-
-
-async def _stream(*pieces: bytes) -> AsyncGenerator[bytes, None]:
-    for piece in pieces:
-        yield piece
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """``request`` bytes; what the Backend is to receive; what it answers, and the bytes that this becomes."""
-
-    name: str
-    request: bytes
-    operation: str
-    bucket: str | None = None
-    key: str | None = None
-    method: str = "GET"
-    query: list[tuple[str, str]] = field(default_factory=list)
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    payload_sha256: str | None = None
-    gives: Callable[[], S3Response] = ok
-    wire: bytes = OK
-    interim: bytes = b""
-    """What comes before the answer, once."""
-    closes: bool = False
+from wire.exchange import FAR, HELLO, HELLO_SHA256, OK, OK_CLOSE, PRESIGNED_V4, SIGNATURE, V4_LINES, Exchange
+from wire.golden_answers import ANSWERS
+from wire.rig import DATE, head
 
 
 def _chunked(*pieces: bytes) -> bytes:
@@ -139,7 +94,6 @@ HEADERS = [
             "X-Hop: 1",
             "Keep-Alive: 5",
             "TE: trailers",
-            "Upgrade: h2c",
             "Proxy-Authorization: x",
             "User-Agent: u",
         ),
@@ -251,6 +205,24 @@ SIGNED = [
         "GetObject",
         "bucket",
         "key",
+    ),
+]
+
+_H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
+UPGRADES = [
+    Exchange(
+        "an offer to upgrade", head("GET /bucket/key", *_H2C), "GetObject", "bucket", "key", wire=OK_CLOSE, closes=True
+    ),
+    Exchange(
+        "an offer to upgrade with a body",
+        head("PUT /bucket/key", *_H2C, "Content-Length: 11") + HELLO,
+        "PutObject",
+        "bucket",
+        "key",
+        "PUT",
+        body=HELLO,
+        wire=OK_CLOSE,
+        closes=True,
     ),
 ]
 
@@ -389,121 +361,4 @@ BODIES = [
     ),
 ]
 
-_XML = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>NoSuchKey</Code></Error>'
-
-
-def _odd_headers() -> S3Response:
-    fields = [
-        ("date", DATE),
-        ("X-Amz-Meta-A", "\u00e9"),
-        ("x-amz-meta-b", "\udcff"),
-        ("Vary", "a"),
-        ("Vary", "b"),
-        ("ETag", '"e"'),
-    ]
-    return S3Response(206, CIMultiDict(fields), b"part")
-
-
-ANSWERS = [
-    Exchange(
-        "bytes",
-        head("GET /bucket/key"),
-        "GetObject",
-        "bucket",
-        "key",
-        gives=lambda: ok(HELLO, ETag='"e"'),
-        wire=f'HTTP/1.1 200 OK\r\n{_DATE_LINE}ETag: "e"\r\nContent-Length: 11\r\n\r\nhello world'.encode(),
-    ),
-    Exchange(
-        "headers as they are",
-        head("GET /bucket/key"),
-        "GetObject",
-        "bucket",
-        "key",
-        gives=_odd_headers,
-        wire=f"HTTP/1.1 206 Partial Content\r\ndate: {DATE}\r\nX-Amz-Meta-A: \u00e9\r\nx-amz-meta-b: ".encode()
-        + b'\xff\r\nVary: a\r\nVary: b\r\nETag: "e"\r\nContent-Length: 4\r\n\r\npart',
-    ),
-    Exchange(
-        "a stream of known length",
-        head("GET /bucket/key"),
-        "GetObject",
-        "bucket",
-        "key",
-        gives=lambda: S3Response(
-            200, CIMultiDict({"Date": DATE, "Content-Length": "11"}), _stream(b"hello", b"", b" world")
-        ),
-        wire=f"HTTP/1.1 200 OK\r\n{_DATE_LINE}Content-Length: 11\r\n\r\nhello world".encode(),
-    ),
-    Exchange(
-        "a stream of unknown length",
-        head("GET /bucket/key"),
-        "GetObject",
-        "bucket",
-        "key",
-        gives=lambda: S3Response(200, CIMultiDict({"Date": DATE}), _stream(b"hello", b" world")),
-        wire=f"HTTP/1.1 200 OK\r\n{_DATE_LINE}Transfer-Encoding: chunked\r\n\r\n".encode()
-        + b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n",
-    ),
-    Exchange(
-        "a stream of unknown length to HTTP/1.0",
-        b"GET /bucket/key HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
-        "GetObject",
-        "bucket",
-        "key",
-        gives=lambda: S3Response(200, CIMultiDict({"Date": DATE}), _stream(HELLO)),
-        wire=f"HTTP/1.1 200 OK\r\n{_DATE_LINE}Connection: close\r\n\r\nhello world".encode(),
-        closes=True,
-    ),
-    Exchange(
-        "the answer to HEAD",
-        head("HEAD /bucket/key"),
-        "HeadObject",
-        "bucket",
-        "key",
-        "HEAD",
-        gives=lambda: ok(Content_Length="5000000000"),
-        wire=f"HTTP/1.1 200 OK\r\n{_DATE_LINE}Content-Length: 5000000000\r\n\r\n".encode(),
-    ),
-    Exchange(
-        "no content",
-        head("DELETE /bucket/key"),
-        "DeleteObject",
-        "bucket",
-        "key",
-        "DELETE",
-        gives=lambda: ok(status=204),
-        wire=f"HTTP/1.1 204 No Content\r\n{_DATE_LINE}\r\n".encode(),
-    ),
-    Exchange(
-        "not modified",
-        head("GET /bucket/key", 'If-None-Match: "e"'),
-        "GetObject",
-        "bucket",
-        "key",
-        headers={"if-none-match": '"e"'},
-        gives=lambda: ok(status=304, ETag='"e"'),
-        wire=f'HTTP/1.1 304 Not Modified\r\n{_DATE_LINE}ETag: "e"\r\n\r\n'.encode(),
-    ),
-    Exchange(
-        "an error of the remote",
-        head("GET /bucket/key"),
-        "GetObject",
-        "bucket",
-        "key",
-        gives=lambda: ok(_XML, 404, x_amz_request_id="R"),
-        wire=f"HTTP/1.1 404 Not Found\r\n{_DATE_LINE}x-amz-request-id: R\r\nContent-Length: {len(_XML)}\r\n\r\n".encode()
-        + _XML,
-    ),
-    Exchange(
-        "a reason of its own",
-        head("GET /bucket/key"),
-        "GetObject",
-        "bucket",
-        "key",
-        gives=lambda: S3Response(299, CIMultiDict({"Date": DATE}), b"", "So So"),
-        wire=OK.replace(b"200 OK", b"299 So So"),
-    ),
-]
-
-EXCHANGES = [*ADDRESSES, *HEADERS, *SIGNED, *BODIES, *ANSWERS]
+EXCHANGES = [*ADDRESSES, *HEADERS, *SIGNED, *UPGRADES, *BODIES, *ANSWERS]

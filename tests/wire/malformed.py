@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from wire.golden import FAR, HELLO, PRESIGNED_V4, SIGNATURE, V4
+from wire.exchange import FAR, HELLO, PRESIGNED_V4, SIGNATURE, V4
 from wire.rig import head
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from awscrt import checksums as crt
-from wire.golden import FAR, PRESIGNED_V4, SIGNATURE, V4_LINES
+from wire.exchange import FAR, PRESIGNED_V4, SIGNATURE, V4_LINES
 from wire.rig import Recorder, connected, head, serving, works_on
 
 from s3d.server.spool import SpooledBody

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from wire.golden import EXCHANGES, OK, Exchange
+from wire.exchange import OK, Exchange
+from wire.golden import EXCHANGES
 from wire.rig import NORMAL, Client, Recorder, connected, ok, serving
 
 from s3d.s3.message import S3Request, S3Response

@@ -188,7 +188,7 @@ async def test_a_large_answer_that_breaks_off(framing: bytes, way: Script, expec
         await talk.request()
         talk.send(LINE + framing + LARGE)
         await got.wait()
-        way(talk)  # type: ignore[unused-coroutine]
+        way(talk)
 
     async with stack(breaks_off, well) as s3d:
         s3d.client.send(GET)
@@ -206,7 +206,7 @@ async def test_a_small_answer_that_breaks_off_is_asked_again(way: Script) -> Non
         await talk.request()
         talk.send(LINE + b"Content-Length: 5\r\n\r\nhel")
         await asyncio.sleep(0.02)
-        way(talk)  # type: ignore[unused-coroutine]
+        way(talk)
 
     async with stack(breaks_off, breaks_off, well) as s3d:
         answer = await ask(s3d)

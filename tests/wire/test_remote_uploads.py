@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 
 import pytest
-from wire.golden import FAR, HELLO, PRESIGNED_V4, SIGNATURE
+from wire.exchange import FAR, HELLO, PRESIGNED_V4, SIGNATURE
 from wire.malformed import put, unsigned
 from wire.raw_remote import OK, Conversation, Script, stack, well
 from wire.rig import DATE, Client, connected, head
@@ -135,7 +135,7 @@ async def test_a_remote_that_does_not_read(expected_log: list[str]) -> None:
 
     async def stops(talk: Conversation) -> None:
         await talk.head()
-        talk.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        talk.reader._transport.pause_reading()
         await talk.writer.wait_closed()
 
     async with stack(stops, well, idle_timeout=0.3) as s3d:

@@ -83,8 +83,8 @@ class Chain:
 
     async def get(self) -> Credentials | None:
         """The credentials of the moment. Raises NoCredentials."""
-        if self._frozen is not None and not self._expires_soon():
-            return self._frozen
+        if self._frozen is not None and not self._lock.locked() and not self._expires_soon():
+            return self._frozen  # while they are refreshed, the old ones may be over: wait
         async with self._lock:
             if self._frozen is None or self._expires_soon():
                 self._frozen = await asyncio.to_thread(self._load)

@@ -8,6 +8,8 @@ its connection handler with the C parser are: what is left to do is to write a h
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -71,41 +73,60 @@ async def _send_and_read(
     sender = asyncio.get_running_loop().create_task(_send(handler, head, pieces))
     try:
         message, payload = await _read_head(handler)
-    except (aiohttp.ClientError, OSError):
-        problem = await _settle(sender)
+    except BaseException as error:
+        problem = await _settle(handler, sender)
+        if not isinstance(error, aiohttp.ClientError | OSError):
+            raise
         if upload.failure is not None:
             raise upload.failure from None
         if problem is not None and not isinstance(problem, aiohttp.ClientError | OSError):
             raise problem from None  # a defect, not the network
         raise
-    except BaseException:
-        await _settle(sender)
-        raise
     if not sender.done():
         # The remote has answered without the rest of the body (a refusal): what follows on this connection would be
         # taken for that rest.
         handler.force_close()
-        await _settle(sender)
+        sender.cancel()
+        await asyncio.wait([sender])
     return message, payload
 
 
-async def _settle(sender: asyncio.Task[None]) -> BaseException | None:
-    """Ends the sending; its error, which the reader of the answer has seen as a broken connection."""
+async def _settle(handler: ResponseHandler, sender: asyncio.Task[None]) -> BaseException | None:
+    """Ends the sending of a body to whose request no answer will be heard; what went wrong with it, if anything did."""
+    if not sender.done():
+        _reset(handler)
     sender.cancel()
     await asyncio.wait([sender])
     return None if sender.cancelled() else sender.exception()
 
 
 async def _send(handler: ResponseHandler, head: bytes, pieces: AsyncIterator[bytes]) -> None:
+    """The head goes out with the first piece, not before: a server that gets a head and then the end of the connection
+    may take that for an empty body (SeaweedFS 4.48 stores an empty object), whatever Content-Length said."""
     writer = StreamWriter(handler, asyncio.get_running_loop())
+    unsent = head
     try:
-        await writer.write(head)
         async for piece in pieces:
+            if unsent:
+                await writer.write(unsent, drain=False)
+                unsent = b""
             await writer.write(piece)
-    except BaseException as error:
-        if not isinstance(error, asyncio.CancelledError):
-            handler.abort()  # wakes the reader, and leaves the remote with less than Content-Length said
+        if unsent:
+            await writer.write(unsent)
+    except Exception:
+        _reset(handler)  # also wakes the reader of the answer
         raise
+
+
+def _reset(handler: ResponseHandler) -> None:
+    """Breaks the connection with RST, for the same reason: nobody takes that for the end of a body. (``abort`` alone
+    lets the kernel end it in order.)"""
+    transport = handler.transport
+    if transport is not None:
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        handler.abort()
 
 
 async def _read_head(handler: ResponseHandler) -> tuple[RawResponseMessage, StreamReader]:

@@ -17,6 +17,7 @@ from http import HTTPStatus
 from aiohttp.http_writer import StreamWriter
 from aiohttp.web import BaseRequest
 
+from s3d.s3.errors import S3Error
 from s3d.s3.message import FileRange, S3Response
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
@@ -103,6 +104,9 @@ class Answer:
         async for piece in pieces:
             await writer.write(piece)
             self.sent += len(piece)
+        said = self.response.headers.get("Content-Length")
+        if said is not None and self.sent != int(said):  # going on would make the next answer a part of this one
+            raise S3Error("InternalError", f"an answer of {said} bytes had {self.sent}")
 
 
 def _reset(transport: asyncio.Transport) -> None:

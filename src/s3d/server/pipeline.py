@@ -165,10 +165,10 @@ def _may_keep(http: BaseRequest) -> bool:
 
     Not if the body was refused before it arrived: a client that waits for ``100 Continue`` then sends none, and its next
     request would be taken for it. Not after chunks: aiohttp's parser (3.14) takes the last field of a trailer section
-    for the first header of the next request.
+    for the first header of the next request. Not after an offer to upgrade: the parser loses what came behind that.
     """
     arrived = http.content.is_eof() and http.content.exception() is None
-    return http.keep_alive and arrived and "Transfer-Encoding" not in http.headers
+    return http.keep_alive and arrived and "Transfer-Encoding" not in http.headers and "Upgrade" not in http.headers
 
 
 def _body_in_doubt(http: BaseRequest) -> bool:

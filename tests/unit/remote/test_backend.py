@@ -74,7 +74,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def request(method: str = "GET", **more: object) -> S3Request:
-    return S3Request(method, "X", "bucket", "key", **more)  # type: ignore[arg-type]
+    return S3Request(method, "X", "bucket", "key", **more)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ async def test_gives_up_after_three(caplog: pytest.LogCaptureFixture) -> None:
 
 
 CAUSES: dict[str, Callable[[], BaseException]] = {
-    "nobody there": lambda: aiohttp.ClientConnectorError(None, OSError(111, "refused")),  # type: ignore[arg-type]
+    "nobody there": lambda: aiohttp.ClientConnectorError(None, OSError(111, "refused")),
     "no time left": TimeoutError,
     "no connection to spare": aiohttp.ConnectionTimeoutError,
 }
@@ -146,7 +146,7 @@ async def test_the_clients_fault_says_nothing_about_the_remote() -> None:
 
 
 def elsewhere(region: str = "eu-west-1", status: int = 301, body: object = b"") -> S3Response:
-    return S3Response(status, CIMultiDict({"x-amz-bucket-region": region}), body)  # type: ignore[arg-type]
+    return S3Response(status, CIMultiDict({"x-amz-bucket-region": region}), body)
 
 
 @pytest.mark.parametrize("status", [301, 307, 400])

@@ -18,4 +18,4 @@ def test_defaults() -> None:
 
 def test_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        RemoteConfig().endpoint = "x"  # type: ignore[misc]
+        RemoteConfig().endpoint = "x"

@@ -106,7 +106,7 @@ def refreshable(home: Path, monkeypatch: pytest.MonkeyPatch) -> Refreshable:
 
 async def test_refreshed_when_they_expire_and_only_then(refreshable: Refreshable) -> None:
     chain = Chain()
-    assert [(await chain.get()).access_key for _ in range(3)] == ["A1", "A1", "A1"]  # type: ignore[union-attr]
+    assert [(await chain.get()).access_key for _ in range(3)] == ["A1", "A1", "A1"]
     refreshable.stale = True
     found = await asyncio.gather(*(chain.get() for _ in range(10)))
     assert {credentials.access_key for credentials in found if credentials} == {"A2"}

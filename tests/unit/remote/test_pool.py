@@ -70,7 +70,7 @@ def test_a_machine_without_certificates_uses_botocores(monkeypatch: pytest.Monke
 
 @contextlib.asynccontextmanager
 async def pool(**settings: int) -> AsyncIterator[Pool]:
-    made = Pool(RemoteConfig(**settings))  # type: ignore[arg-type]
+    made = Pool(RemoteConfig(**settings))
     try:
         yield made
     finally:
@@ -83,10 +83,12 @@ class Listener:
     def __init__(self, answer: bytes = b"") -> None:
         self.lines: list[bytes] = []
         self.heads: list[bytes] = []
+        self.writers: list[asyncio.StreamWriter] = []
         self._answer = answer
 
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.lines.append(b"")
+        self.writers.append(writer)
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             head = await reader.readuntil(b"\r\n\r\n")
             self.heads.append(head)
@@ -102,6 +104,10 @@ async def listening(answer: bytes = b"") -> AsyncIterator[tuple[str, Listener]]:
     server = await asyncio.start_server(listener, "127.0.0.1", 0)
     async with server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", listener
+    for writer in listener.writers:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def test_a_released_connection_is_used_again_and_a_closed_one_is_not() -> None:

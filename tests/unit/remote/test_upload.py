@@ -63,7 +63,7 @@ async def test_while_the_receiver_pauses_it_runs() -> None:
     async def receive() -> None:
         async with asyncio.timeout(None) as deadline:
             upload = Upload(Body(b"abc", b"def"), deadline, idle=0.05, response=10)
-            async for _ in upload.data():  # type: ignore[union-attr]  # a stream
+            async for _ in upload.data():
                 await asyncio.sleep(10)
 
     with pytest.raises(TimeoutError):

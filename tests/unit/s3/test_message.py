@@ -41,4 +41,4 @@ def test_requests_share_nothing() -> None:
 
 def test_a_misspelt_field_is_refused() -> None:
     with pytest.raises(AttributeError):
-        S3Request("GET", "GetObject").bucket_name = "b"  # type: ignore[attr-defined]
+        S3Request("GET", "GetObject").bucket_name = "b"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,6 +51,22 @@ async def test_a_file_that_became_shorter(tmp_path: Path) -> None:
         with pytest.raises(Broken):
             await ask(client)
     assert backend.opened[0].closed
+
+
+@pytest.mark.parametrize("said", [3, 9])
+async def test_a_stream_that_has_not_its_length(said: int, caplog: pytest.LogCaptureFixture) -> None:
+    """A defect of the Backend ends the connection: the next answer must not become a part of this one."""
+
+    async def body() -> AsyncGenerator[bytes, None]:
+        yield b"hello"
+
+    async def backend(request: S3Request) -> S3Response:
+        return S3Response(200, CIMultiDict({"Content-Length": str(said)}), body())
+
+    async with serving(backend) as server, connected(server.port) as client:
+        client.send(head("GET /bucket/key") * 2)
+        assert (await client.closed()).count(b"HTTP/1.1") == 1
+    assert "an answer broke off" in [record.getMessage() for record in caplog.records]
 
 
 async def test_a_date_is_added_where_none_is() -> None:

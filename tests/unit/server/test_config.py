@@ -17,4 +17,4 @@ def test_defaults() -> None:
 
 def test_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
-        ServerConfig("localhost", 1).port = 2  # type: ignore[misc]
+        ServerConfig("localhost", 1).port = 2

@@ -28,7 +28,7 @@ async def test_a_defect_is_500_and_logged_with_the_id(caplog: pytest.LogCaptureF
         assert b"Zero" not in answer.body
         (record,) = [record for record in caplog.records if record.levelno >= logging.ERROR]
         assert record.exc_info is not None
-        assert record.request_id == answer.headers["x-amz-request-id"]  # type: ignore[attr-defined]
+        assert record.request_id == answer.headers["x-amz-request-id"]
         await works_on(client, recorder)
 
 

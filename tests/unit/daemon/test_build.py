@@ -1,0 +1,120 @@
+"""The composition: what `build` makes serves, is observable, takes a wrapper, and stops."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from pathlib import Path
+
+import aiohttp
+import pytest
+from wire.raw_remote import CREDENTIALS, OK, Conversation, RawRemote, well
+from wire.rig import connected, head
+
+from s3d.daemon.build import Daemon, build
+from s3d.daemon.config import Config, load
+from s3d.remote.credentials import Static
+from s3d.s3.backend import Backend
+from s3d.s3.errors import S3Error
+from s3d.s3.message import S3Request, S3Response
+from s3d.server.sockets import CannotListen
+
+
+def config(directory: Path, endpoint: str, **more: str) -> Config:
+    environ = {
+        "S3_ENDPOINT": endpoint,
+        "S3D_ENDPOINT": "http://127.0.0.1:0",
+        "S3D_ADMIN_ENDPOINT": "http://127.0.0.1:0",
+        "S3D_LOCAL_DIR": str(directory),
+        **more,
+    }
+    return load({}, environ)
+
+
+async def test_serves_the_remote_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    raw = RawRemote(well)
+    await raw.start()
+    daemon = build(config(tmp_path, f"http://127.0.0.1:{raw.port}"), credentials=Static(CREDENTIALS))
+    await daemon.start()
+    try:
+        async with connected(daemon.server.port) as client:
+            client.send(head("GET /bucket/key"))
+            answer = await client.answer()
+            assert (answer.status, answer.body) == (200, b"hello")
+        url = f"http://127.0.0.1:{daemon.admin.port}/status"
+        async with aiohttp.ClientSession() as session, session.get(url) as status:
+            document = await status.json()
+        assert document["remote"]["reachable"] is True
+        assert document["requests"]["answered"]["2xx"] == 1
+        assert document["settings"]["S3_ENDPOINT"]["value"] == f"http://127.0.0.1:{raw.port}"
+    finally:
+        await daemon.stop(1)
+        await raw.stop()
+
+
+async def test_a_wrapper_goes_around_the_remote(tmp_path: Path) -> None:
+    inner: list[Backend] = []
+
+    class Faults:
+        async def __call__(self, request: S3Request) -> S3Response:
+            raise S3Error("SlowDown")
+
+    def wrap(backend: Backend) -> Backend:
+        inner.append(backend)
+        return Faults()
+
+    daemon = build(config(tmp_path, "http://127.0.0.1:1"), credentials=Static(CREDENTIALS), wrap=wrap)
+    await daemon.start()
+    try:
+        async with connected(daemon.server.port) as client:
+            client.send(head("GET /bucket/key"))
+            assert (await client.answer()).status == 503
+        assert inner == [daemon.remote]
+    finally:
+        await daemon.stop(1)
+
+
+async def test_it_starts_without_its_remote(tmp_path: Path) -> None:
+    """The remote is asked by the first request, not before."""
+    daemon = build(config(tmp_path, "http://127.0.0.1:1"), credentials=Static(CREDENTIALS))
+    await daemon.start()
+    assert daemon.server.serving
+    assert daemon.remote.health.reachable is None
+    await daemon.stop(1)
+
+
+async def test_a_failed_start_can_be_stopped(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        admin = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        daemon: Daemon = build(config(tmp_path, "http://127.0.0.1:1", S3D_ADMIN_ENDPOINT=admin))
+        with pytest.raises(CannotListen):
+            await daemon.start()
+    await daemon.stop(1)
+    assert not daemon.server.serving
+
+
+async def test_what_is_cut_off_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+
+    async def hangs(talk: Conversation) -> None:
+        await talk.request()
+        await talk.rest()
+        talk.send(OK)
+
+    raw = RawRemote(hangs)
+    await raw.start()
+    daemon = build(config(tmp_path, f"http://127.0.0.1:{raw.port}"), credentials=Static(CREDENTIALS))
+    await daemon.start()
+    async with connected(daemon.server.port) as client:
+        client.send(head("GET /bucket/key"))
+        await raw.until(lambda: bool(raw.requests))
+        await daemon.stop(0.05)
+        assert await client.closed() == b""
+    await raw.stop()
+    (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert (record.getMessage(), record.requests) == ("requests in flight were cut off", 1)
