@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 
 import pytest
+from multidict import CIMultiDict
 from wire.malformed import chunks, put
 from wire.rig import NORMAL, Recorder, connected, head, serving, still_works
+
+from s3d.s3.message import S3Request, S3Response
 
 IDLE = 0.2
 
@@ -98,3 +102,32 @@ async def test_slow_is_not_stopped() -> None:
             client.send(b"x")
         assert (await client.answer()).status == 200
         assert recorder.last.body == b"x" * 12
+
+
+async def test_a_client_that_stops_reading_is_given_up() -> None:
+    """Its answer would hold a connection to the remote for ever. One that reads a little now and then is not given up."""
+    ended = asyncio.Event()
+
+    async def endless() -> AsyncGenerator[bytes, None]:
+        try:
+            while True:
+                yield bytes(1 << 16)
+        finally:
+            ended.set()
+
+    async def backend(request: S3Request) -> S3Response:
+        return S3Response(200, CIMultiDict(), endless())
+
+    async with serving(backend, idle=IDLE) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 16)
+        try:
+            writer.write(head("GET /bucket/key"))
+            for _ in range(40):  # slowly, over many idle times, and little of what the buffers of both kernels hold
+                await asyncio.sleep(IDLE / 4)
+                await reader.readexactly(800_000)
+                assert not ended.is_set()
+            async with asyncio.timeout(30):
+                await ended.wait()
+        finally:
+            writer.transport.abort()
+            await asyncio.sleep(0.05)

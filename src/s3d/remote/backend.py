@@ -133,7 +133,7 @@ class Remote:
                 upload = Upload(request.body, deadline, idle=idle, response=answer)
                 connection = await self._pool.connect(target.origin)
                 reply = await exchange(connection, request.method, head, upload)
-                return await read_response(reply, self._config)
+                return await read_response(reply, self._config, self._pool.read_ahead)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(location, error) from error
 

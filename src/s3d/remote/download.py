@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from s3d.remote.config import RemoteConfig
 from s3d.remote.exchange import Reply
-from s3d.remote.raw_body import RawBody
+from s3d.remote.raw_body import RawBody, ReadAhead
 from s3d.s3.errors import RemoteUnreachable
 from s3d.s3.headers import HOP_BY_HOP
 from s3d.s3.message import S3Response
@@ -19,7 +19,7 @@ from s3d.s3.message import S3Response
 _WHOLE = 1 << 16  # bytes: a body up to here is read at once, so that it and its head leave in one write
 
 
-async def read_response(reply: Reply, config: RemoteConfig) -> S3Response:
+async def read_response(reply: Reply, config: RemoteConfig, read_ahead: ReadAhead) -> S3Response:
     """The answer; a small body is read, a large one streams. Errors: aiohttp.ClientError, OSError; the connection is
     then closed."""
     message = reply.message
@@ -28,7 +28,9 @@ async def read_response(reply: Reply, config: RemoteConfig) -> S3Response:
     if reply.payload.is_eof() or (length is not None and int(length) <= _WHOLE):
         body: bytes | AsyncGenerator[bytes | memoryview, None] = await _whole(reply)
     else:
-        body = Download(reply, None if length is None or message.chunked else int(length), config.idle_timeout)
+        body = Download(
+            reply, None if length is None or message.chunked else int(length), config.idle_timeout, read_ahead
+        )
     return S3Response(message.code, headers, body, message.reason)
 
 
@@ -69,10 +71,11 @@ class Download(AsyncGenerator[bytes | memoryview, None]):
     Not a generator function: closing one that was never begun would not give the connection back.
     """
 
-    def __init__(self, reply: Reply, length: int | None, idle: float) -> None:
+    def __init__(self, reply: Reply, length: int | None, idle: float, read_ahead: ReadAhead) -> None:
         self._reply = reply
         self._length = length
         self._idle = idle
+        self._read_ahead = read_ahead
         self._raw: RawBody | None = None
         self._ended = False
 
@@ -113,7 +116,7 @@ class Download(AsyncGenerator[bytes | memoryview, None]):
         if payload.is_eof() or not self._length:
             self._length = None
             return first
-        self._raw = RawBody(self._reply, self._length)
+        self._raw = RawBody(self._reply, self._length, self._read_ahead)
         return first or await self._raw.read(self._idle)
 
     def _end(self, *, whole: bool) -> None:

@@ -14,6 +14,7 @@ import yarl
 from aiohttp.connector import Connection
 
 from s3d.remote.config import RemoteConfig
+from s3d.remote.raw_body import ReadAhead
 
 _POOL_IDLE = 10.0  # seconds: below what S3 servers keep idle connections for, so that few are found closed
 
@@ -27,6 +28,7 @@ class Pool:
         )
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=config.connect_timeout)
         self._ca_bundle = config.ca_bundle
+        self.read_ahead = ReadAhead()
         self._tls: ssl.SSLContext | None = None
         self._destinations: dict[str, aiohttp.ClientRequest] = {}
 

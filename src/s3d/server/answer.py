@@ -7,9 +7,13 @@ from the remote must leave as it is. What is written here is the head and the fr
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import os
 import socket
 import struct
+import termios
+from array import array
 from collections.abc import AsyncGenerator
 from email.utils import formatdate
 from http import HTTPStatus
@@ -28,8 +32,9 @@ _NO_BODY = frozenset({204, 304})
 class Answer:
     """What aiohttp's connection handler takes for a response: it calls `prepare`, then `write_eof`."""
 
-    def __init__(self, response: S3Response, *, keep_alive: bool) -> None:
+    def __init__(self, response: S3Response, *, keep_alive: bool, idle: float = 60.0) -> None:
         self.response = response
+        self._idle = idle
         self.keep_alive = keep_alive
         self.sent = 0
         """Bytes of the body that were written."""
@@ -55,7 +60,7 @@ class Answer:
                 await writer.write(head, drain=False)
                 if chunked:
                     writer.enable_chunking()
-                await self._send(pieces, writer)
+                await self._send(pieces, writer, http)
                 await writer.write_eof()
             except BaseException:
                 if self._ends_with_connection and http.transport is not None:
@@ -100,13 +105,41 @@ class Answer:
         lines = [f"HTTP/1.1 {response.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
 
-    async def _send(self, pieces: AsyncGenerator[bytes | memoryview, None], writer: StreamWriter) -> None:
+    async def _send(
+        self, pieces: AsyncGenerator[bytes | memoryview, None], writer: StreamWriter, http: BaseRequest
+    ) -> None:
         async for piece in pieces:
-            await writer.write(piece)
+            await writer.write(piece, drain=False)
             self.sent += len(piece)
+            if http.protocol.writing_paused:
+                await self._drain(writer, http)
         said = self.response.headers.get("Content-Length")
         if said is not None and self.sent != int(said):  # going on would make the next answer a part of this one
             raise S3Error("InternalError", f"an answer of {said} bytes had {self.sent}")
+
+    async def _drain(self, writer: StreamWriter, http: BaseRequest) -> None:
+        """Waits for the client to read on. One that takes nothing at all for the idle time is given up, and with it the
+        connection to the remote that waits behind it."""
+        transport = http.transport
+        waiting = _unsent(transport) if transport else 0
+        while transport is not None and http.protocol.writing_paused:
+            try:
+                async with asyncio.timeout(self._idle):
+                    await writer.drain()
+            except TimeoutError as error:
+                before, waiting = waiting, _unsent(transport)
+                if waiting >= before:
+                    transport.abort()
+                    raise ConnectionResetError("the client has stopped reading") from error
+
+
+def _unsent(transport: asyncio.Transport) -> int:
+    """Bytes that the client has not taken: ours, and the kernel's, whose buffer of some MB would hide for minutes that a
+    player takes 16 kB a second. (TIOCOUTQ, tcp(7): what is not acknowledged.)"""
+    queued = array("i", [0])
+    with contextlib.suppress(OSError):  # not on every system
+        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
+    return transport.get_write_buffer_size() + queued[0]
 
 
 def _reset(transport: asyncio.Transport) -> None:

@@ -134,14 +134,16 @@ class Pipeline:
         exchange.status = response.status
         exchange.state = response.headers.get("x-s3d-state")
         keep_alive = not self.stopping and _may_keep(http)
-        return LoggedAnswer(response, exchange, self.access_log, keep_alive=keep_alive)
+        return LoggedAnswer(response, exchange, self.access_log, keep_alive=keep_alive, idle=self._config.idle_timeout)
 
 
 class LoggedAnswer(Answer):
     """An answer that writes its line in the access log when it is over, however it ends."""
 
-    def __init__(self, response: S3Response, exchange: Exchange, access_log: AccessLog, *, keep_alive: bool) -> None:
-        super().__init__(response, keep_alive=keep_alive)
+    def __init__(
+        self, response: S3Response, exchange: Exchange, access_log: AccessLog, *, keep_alive: bool, idle: float
+    ) -> None:
+        super().__init__(response, keep_alive=keep_alive, idle=idle)
         self._exchange = exchange
         self._access_log = access_log
 
@@ -169,12 +171,6 @@ def _may_keep(http: BaseRequest) -> bool:
     """
     arrived = http.content.is_eof() and http.content.exception() is None
     return http.keep_alive and arrived and "Transfer-Encoding" not in http.headers and "Upgrade" not in http.headers
-
-
-def _body_in_doubt(http: BaseRequest) -> bool:
-    """A client that waits for 100 Continue and gets a final answer may send its body or leave it out: what comes next on
-    the connection cannot be told (RFC 9110 section 10.1.1)."""
-    return "Expect" in http.headers and not http.content.is_eof()
 
 
 def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:

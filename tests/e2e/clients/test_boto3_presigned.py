@@ -100,7 +100,7 @@ def test_put(signer: Any, http: urllib3.PoolManager, remote: Any, bucket: str) -
 def test_put_with_metadata_in_the_signature(
     signer: Any, http: urllib3.PoolManager, remote: Any, bucket: str, direct: bool
 ) -> None:
-    """With V4 the metadata is a signed header; with V2 boto3 puts it in the query, where S3 reads it (SeaweedFS does not)."""
+    """With V4 the metadata is a signed header; with V2 boto3 puts it in the query, where S3 reads it and SeaweedFS not."""
     params = {"Bucket": bucket, "Key": KEY, "Metadata": {"owner": "someone"}}
     url = signer.generate_presigned_url("put_object", Params=params)
     in_query = "x-amz-meta-owner" in parse_qs(urlsplit(url).query)

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from s3d.remote.config import RemoteConfig
 from s3d.remote.download import Download, read_response
+from s3d.remote.raw_body import ReadAhead
 from s3d.s3.errors import RemoteUnreachable
 from s3d.s3.message import S3Response
 
@@ -45,7 +46,7 @@ class Reply:
 
 
 async def read(reply: Any, config: RemoteConfig | None = None) -> S3Response:
-    return await read_response(reply, config or RemoteConfig())
+    return await read_response(reply, config or RemoteConfig(), ReadAhead())
 
 
 async def download(reply: Reply, config: RemoteConfig | None = None) -> Download:

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from s3d.remote.raw_body import RawBody
+from s3d.remote.raw_body import RawBody, ReadAhead
 
 MIB = 1 << 20
 
@@ -58,9 +58,9 @@ class Rig:
     def _feed_eof(self) -> None:
         self.at_end = True
 
-    def body(self, length: int) -> RawBody:
+    def body(self, length: int, read_ahead: ReadAhead | None = None) -> RawBody:
         reply: Any = self
-        return RawBody(reply, length)
+        return RawBody(reply, length, read_ahead or ReadAhead())
 
 
 async def whole(body: RawBody) -> bytes:
@@ -100,13 +100,32 @@ async def test_pieces_stay_as_they_are_while_somebody_has_them() -> None:
 
 async def test_a_slow_reader_pauses_the_remote() -> None:
     rig = Rig()
-    body = rig.body(8 * MIB)
-    for _ in range(4):
-        rig.transport.arrives(b"x" * (1 << 18))
+    body = rig.body(64 * MIB)
+    for _ in range(7):
+        rig.transport.arrives(b"x" * MIB)
+    assert not rig.transport.paused
+    rig.transport.arrives(b"x" * MIB)
     assert rig.transport.paused
     while rig.transport.paused:
         assert await body.read(1)
-    assert body._buffered < MIB
+    assert 0 < body._buffered < 4 * MIB
+
+
+async def test_downloads_share_what_they_read_ahead() -> None:
+    shared = ReadAhead()
+    bodies = [Rig().body(64 * MIB, shared) for _ in range(2)]
+    assert shared.limit == 8 * MIB
+    bodies += [Rig().body(64 * MIB, shared) for _ in range(6)]
+    assert shared.limit == 2 * MIB
+    bodies += [Rig().body(64 * MIB, shared) for _ in range(1000)]
+    assert shared.limit == MIB // 2
+    for body in bodies[1:]:
+        body.connection_lost(None)
+    rig = Rig()
+    rig.body(10, shared)
+    assert shared.downloads == 2
+    rig.transport.arrives(b"0123456789")
+    assert (shared.downloads, shared.limit) == (1, 8 * MIB)
 
 
 async def test_nothing_behind_the_body_is_taken() -> None:
