@@ -353,3 +353,24 @@ async def test_a_flood_behind_an_answer_that_nobody_waits_for() -> None:
         assert (await ask(s3d)).status == 200
         await asyncio.sleep(0.02)
         assert (await ask(s3d)).body == b"hello"
+
+
+@pytest.mark.parametrize("size", [5, 200_000])
+async def test_an_answer_that_nobody_asked_for_is_nobodys(size: int) -> None:
+    """It waits on an idle connection; the next request must not take it, nor each further one the answer before its own."""
+    own = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"o" * size
+    surplus = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong"
+
+    async def answers_twice(talk: Conversation) -> None:
+        await talk.request()
+        talk.send(own)
+        await talk.writer.drain()
+        await asyncio.sleep(0.1)
+        talk.send(surplus)
+        await talk.rest()
+
+    async with stack(answers_twice, well) as s3d:
+        assert (await ask(s3d)).body == b"o" * size
+        await asyncio.sleep(0.3)
+        for _ in range(3):
+            assert (await ask(s3d)).body == b"hello"

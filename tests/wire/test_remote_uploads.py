@@ -275,7 +275,7 @@ async def test_a_presigned_request_is_signed_anew() -> None:
 
 async def test_a_header_that_is_no_utf_8_keeps_its_bytes() -> None:
     async with stack(well) as s3d:
-        answer = await ask(s3d, b"GET /bucket/key HTTP/1.1\r\nHost: h\r\nx-amz-meta-a: \xff\xc3\xa9\r\n\r\n")
+        answer = await ask(s3d, b"GET /bucket/key HTTP/1.1\r\nHost: localhost\r\nx-amz-meta-a: \xff\xc3\xa9\r\n\r\n")
         assert answer.status == 200
         value = s3d.raw.requests[0].headers["x-amz-meta-a"]
         assert value.encode("utf-8", "surrogateescape") == b"\xff\xc3\xa9"
@@ -299,3 +299,54 @@ async def test_a_client_that_left_before_the_answer_began() -> None:
         may_answer.set()
         await s3d.raw.until(lambda: s3d.raw.talks[0].ended)
         await s3d.is_well()
+
+
+async def test_a_name_in_the_query_is_no_way_to_a_second_request() -> None:
+    """A preflight is not signed, so nothing else would notice that its headers hold a request."""
+    smuggled = "x-amz-a:1%0D%0A%0D%0AGET%20/bucket/smuggled%20HTTP/1.1%0D%0Ax-amz-b=1"
+    async with stack(well) as s3d:
+        query = f"AWSAccessKeyId=x&Signature=y&Expires=9999999999&{smuggled}"
+        await ask(s3d, head(f"OPTIONS /bucket/key?{query}", "Origin: http://page"))
+        await s3d.is_well()
+        assert not any("smuggled HTTP" in seen.line or "\r" in seen.line for seen in s3d.raw.requests)
+        assert [seen.line.split(" ")[0] for seen in s3d.raw.requests] == ["OPTIONS", "GET", "GET"]
+
+
+async def test_a_digest_in_the_query_of_a_presigned_url_counts() -> None:
+    query = PRESIGNED_V4.format(date=FAR, expires=0) + "&X-Amz-Content-Sha256=" + "0" * 64
+    async with stack(well) as s3d:
+        answer = await ask(s3d, head(f"PUT /bucket/key?{query}", "Content-Length: 5") + b"hello")
+        assert answer.status == 400
+        assert b"<Code>XAmzContentSHA256Mismatch</Code>" in answer.body
+        assert not s3d.raw.requests
+
+
+async def test_framing_in_the_query_of_a_presigned_url_stays_here() -> None:
+    query = PRESIGNED_V4.format(date=FAR, expires=0) + "&x-amz-trailer=a&x-amz-decoded-content-length=3&x-amz-meta-a=1"
+    async with stack(well) as s3d:
+        assert (await ask(s3d, head(f"PUT /bucket/key?{query}", "Content-Length: 5") + b"hello")).status == 200
+        seen = s3d.raw.requests[0].headers
+        assert ("x-amz-trailer" in seen, "x-amz-decoded-content-length" in seen, seen["x-amz-meta-a"]) == (
+            False,
+            False,
+            "1",
+        )
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (["aws-chunked", "gzip"], ["gzip"]),
+        (["gzip", "aws-chunked"], ["gzip"]),
+        (["gzip,aws-chunked", "br"], ["gzip", "br"]),
+        (["AWS-Chunked"], []),
+    ],
+)
+async def test_the_objects_own_codings_are_kept(sent: list[str], kept: list[str]) -> None:
+    lines = [f"Content-Encoding: {value}" for value in sent]
+    body = b"5\r\nhello\r\n0\r\n\r\n"
+    more = ["x-amz-decoded-content-length: 5", "x-amz-content-sha256: UNSIGNED-PAYLOAD", f"Content-Length: {len(body)}"]
+    async with stack(well) as s3d:
+        assert (await ask(s3d, head("PUT /bucket/key", *lines, *more) + body)).status == 200
+        assert s3d.raw.requests[0].headers.getall("Content-Encoding", []) == kept
+        assert s3d.raw.requests[0].length == 5

@@ -131,3 +131,27 @@ async def test_a_client_that_stops_reading_is_given_up() -> None:
         finally:
             writer.transport.abort()
             await asyncio.sleep(0.05)
+
+
+async def test_answers_that_nobody_reads_do_not_pile_up() -> None:
+    """A client sends requests without reading; what it is owed must not grow with them."""
+    answered = 0
+
+    async def backend(request: S3Request) -> S3Response:
+        nonlocal answered
+        answered += 1
+        return S3Response(200, CIMultiDict(), bytes(60_000))
+
+    async with serving(backend) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 16)
+        try:
+            writer.write(head("GET /bucket/key") * 2000)
+            await asyncio.sleep(1)
+            assert answered < 500  # the buffers of both kernels and ours: some 10 MB of 120
+            for _ in range(2000):
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(60_000)
+            assert answered == 2000
+        finally:
+            writer.transport.abort()
+            await asyncio.sleep(0.05)

@@ -138,10 +138,8 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     if _overlap(server, admin):
         yield f"S3D_ENDPOINT and S3D_ADMIN_ENDPOINT both use port {server.port}: give one of them another port"
     if values["S3_ENDPOINT"] is not None:
-        url = urlsplit(values["S3_ENDPOINT"])
-        remote = Endpoint(url.scheme, url.hostname or "", url.port or (443 if url.scheme == "https" else 80))
         for name, listener in (("S3D_ENDPOINT", server), ("S3D_ADMIN_ENDPOINT", admin)):
-            if _overlap(listener, remote):
+            if is_same(values["S3_ENDPOINT"], listener.host, listener.port):
                 yield f"S3_ENDPOINT is the address of {name}, s3d itself: set it to the remote, or change the port"
 
 
@@ -151,6 +149,13 @@ def _tls(server: Endpoint, values: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is not set, but S3D_ENDPOINT is https: set it to a PEM file, or use http:// in S3D_ENDPOINT"
         if server.scheme == "http" and values[name] is not None:
             yield f"{name} is set, but S3D_ENDPOINT is http: use https:// in S3D_ENDPOINT, or unset {name}"
+
+
+def is_same(url: str, host: str, port: int) -> bool:
+    """Whether an endpoint's URL is, or can be, the address of a listener of this machine."""
+    parts = urlsplit(url)
+    remote = Endpoint(parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    return _overlap(Endpoint("http", host, port), remote)
 
 
 def _overlap(one: Endpoint, other: Endpoint) -> bool:

@@ -13,9 +13,9 @@ from typing import Protocol
 
 import s3d
 from s3d.daemon import log as logs
-from s3d.daemon.config import Config
+from s3d.daemon.config import Config, is_same
 from s3d.daemon.notify import notify
-from s3d.daemon.values import Endpoint, is_loopback
+from s3d.daemon.values import Endpoint, is_loopback, remote_endpoint
 from s3d.remote.credentials import Chain, NoCredentials
 from s3d.server.sockets import CannotListen
 
@@ -115,14 +115,32 @@ async def missing_remote(config: Config) -> str | None:
         return None
     chain = Chain()
     try:
-        if (await chain.locate(None, config.remote.region)).is_aws:
-            await chain.get()
+        found = await chain.locate(None, config.remote.region)
+        if not found.is_aws:
+            return wrong_endpoint(found.endpoint, config)
+        await chain.get()
     except NoCredentials as error:
         return (
             "there is no remote to serve: set S3_ENDPOINT=https://HOST[:PORT] and "
             "AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY for an S3 store, or only the credentials for AWS itself "
             f"({error})"
         )
+    return None
+
+
+def wrong_endpoint(url: str, config: Config) -> str | None:
+    """The sentence for an endpoint of the AWS configuration that cannot be the remote, or None. Clients on this machine
+    find the daemon by the same variables: it must not find itself."""
+    try:
+        remote_endpoint(url)
+    except ValueError as error:
+        return f"the endpoint of the AWS configuration cannot be the remote ({error}): set S3_ENDPOINT"
+    for listener in (config.server, config.admin):
+        if is_same(url, listener.host, listener.port):
+            return (
+                f"the endpoint of the AWS configuration, {url}, is s3d itself: unset AWS_ENDPOINT_URL_S3 and "
+                "AWS_ENDPOINT_URL for the daemon, or set S3_ENDPOINT to the remote"
+            )
     return None
 
 

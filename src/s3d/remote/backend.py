@@ -4,8 +4,9 @@ Nothing is translated: method, bucket, key, query, headers and body go on as the
 body come back as the remote gave them. What changes is what belongs to a connection: hop-by-hop fields, framing,
 signature.
 
-A request is repeated only when no byte of an answer came, the body can be sent again, and a second execution cannot
-differ from the first (see `may_repeat`). Every other failure is the client's to repeat: it gets a 503 and knows that.
+A request is repeated only when its connection broke before the answer was there, the body can be sent again, and a
+second execution cannot differ from the first (see `may_repeat`). Every other failure is the client's to repeat: it gets
+a 503 and knows that.
 """
 
 from __future__ import annotations
@@ -35,8 +36,20 @@ from s3d.s3.uri import format_query
 log = logging.getLogger("s3d.remote")
 
 _RETRY_DELAYS = (0.05, 0.5)  # seconds before the second and third attempt: a reused connection that just closed
-_CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+_READS = ("GET", "HEAD", "OPTIONS")
+_REPEATABLE = frozenset(
+    {
+        "AbortMultipartUpload",
+        "DeleteObject",
+        "DeleteObjectTagging",
+        "PutBucketTagging",
+        "PutObject",
+        "PutObjectTagging",
+        "UploadPart",
+    }
+)
 _FORBIDDEN = re.compile("[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 section 5.5
+_NO_TOKEN = re.compile("[^!#$%&'*+.^_`|~0-9A-Za-z-]")  # section 5.6.2: what a name may not have
 
 
 class Remote:
@@ -116,7 +129,7 @@ class Remote:
             try:
                 return await self._attempt(request, location, credentials)
             except RemoteUnreachable as error:
-                if not _broke_off(error) or not may_repeat(request):
+                if not _broke_off(error, request.method in _READS) or not may_repeat(request):
                     raise
                 log.debug("repeating after a broken connection", extra={"request_id": request.request_id})
             await asyncio.sleep(delay)
@@ -168,22 +181,30 @@ class Remote:
 def may_repeat(request: S3Request) -> bool:
     """Whether a request whose outcome is unknown can be sent again without changing what the client sees.
 
-    POST starts uploads and completes them: a second one may find the first one's result and report it as an error. A
-    conditional write would fail on its own first success.
+    A read can. Of the changes those whose second execution has the result of the first; not conditional ones, which
+    would fail on their own success, and none that is not known.
     """
-    if request.method in ("GET", "HEAD", "OPTIONS"):
+    if request.method in _READS:
         return True
-    if request.method not in ("PUT", "DELETE") or not is_replayable(request.body):
+    if request.operation not in _REPEATABLE or not is_replayable(request.body):
         return False
-    return not any(name in request.headers for name in _CONDITIONS)
+    return not any(_makes_it_depend(name.lower()) for name in request.headers)
 
 
-def _broke_off(error: RemoteUnreachable) -> bool:
-    """The connection was there and broke; a remote that cannot be connected to is not asked again at once."""
-    return isinstance(error.__cause__, aiohttp.ServerDisconnectedError | aiohttp.ClientPayloadError) or (
-        isinstance(error.__cause__, aiohttp.ClientOSError)
-        and not isinstance(error.__cause__, aiohttp.ClientConnectorError)
-    )
+def _makes_it_depend(header: str) -> bool:
+    """Whether the outcome depends on the state that the first execution has changed: conditions and appends."""
+    return header.startswith("if-") or "-if-" in header or header == "x-amz-write-offset-bytes"
+
+
+def _broke_off(error: RemoteUnreachable, is_read: bool) -> bool:
+    """The connection was there and broke, for a change without a byte of an answer. A remote that cannot be connected
+    to is not asked again at once."""
+    cause = error.__cause__
+    if isinstance(cause, aiohttp.ClientConnectorError):
+        return False
+    if isinstance(cause, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError):
+        return True
+    return is_read and isinstance(cause, aiohttp.ClientPayloadError)
 
 
 def _unreachable(location: Location, error: BaseException) -> RemoteUnreachable:
@@ -200,7 +221,7 @@ def _reason(error: BaseException) -> str:
 
 def _head(method: str, target: str, headers: CIMultiDict[str]) -> bytes:
     """The head of the request as bytes; header values go out with the bytes that they came with."""
-    if _FORBIDDEN.search("".join(headers.values())):
+    if _FORBIDDEN.search("".join(headers.values())) or _NO_TOKEN.search("".join(headers)):
         raise S3Error("InvalidArgument", "A header has a character that HTTP does not allow.")
     lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()], "", ""]
     return "\r\n".join(lines).encode("utf-8", "surrogateescape")

@@ -78,7 +78,7 @@ class Chain:
         self._session: Any = None
         self._source: Any = None
         self._frozen: Credentials | None = None
-        self._looked_at = -_ASK_AGAIN
+        self._looked_at = self._loaded_at = -_ASK_AGAIN
         self._lock = asyncio.Lock()
 
     async def get(self) -> Credentials | None:
@@ -95,11 +95,15 @@ class Chain:
         return await asyncio.to_thread(self._locate, endpoint, region)
 
     def _expires_soon(self) -> bool:
+        """Not asked again right after a refresh: one that failed while the old ones still hold leaves them "soon" over,
+        and each request would try it anew."""
+        if time.monotonic() - self._loaded_at < _ASK_AGAIN:
+            return False
         refresh_needed = getattr(self._source, "refresh_needed", None)  # absent on credentials that never expire
         return refresh_needed is not None and bool(refresh_needed())
 
     def _load(self) -> Credentials:
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         now = time.monotonic()
         try:
@@ -112,8 +116,9 @@ class Chain:
             if self._source is None:
                 raise NoCredentials(f"no credentials for the remote: {HINT}")
             frozen = self._source.get_frozen_credentials()
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:
             raise NoCredentials(f"the credentials for the remote cannot be had: {error}; {HINT}") from error
+        self._loaded_at = time.monotonic()
         return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     def _botocore(self) -> Any:
@@ -124,7 +129,7 @@ class Chain:
         return self._session
 
     def _locate(self, endpoint: str | None, region: str | None) -> Location:
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             session = self._botocore()
@@ -133,7 +138,7 @@ class Chain:
             if endpoint:
                 return Location(endpoint.rstrip("/"), region, is_aws=False)
             return Location(self._aws_endpoint(region), region, is_aws=True)
-        except BotoCoreError as error:
+        except (BotoCoreError, ClientError) as error:
             raise NoCredentials(f"the AWS configuration cannot be used: {error}") from error
 
     def _aws_endpoint(self, region: str) -> str:

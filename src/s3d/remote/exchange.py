@@ -45,15 +45,7 @@ async def exchange(connection: Connection, method: str, head: bytes, upload: Upl
     handler = connection.protocol
     if handler is None or handler.transport is None:
         raise aiohttp.ServerDisconnectedError
-    handler.set_response_params(
-        skip_payload=method == "HEAD",
-        read_until_eof=True,
-        auto_decompress=False,
-        read_bufsize=_READ_BUFFER,
-        max_line_size=_HEAD_LIMIT,
-        max_field_size=_HEAD_LIMIT,
-        max_headers=_MAX_HEADERS,
-    )
+    expect_answer(handler, without_body=method == "HEAD")
     try:
         data = upload.data()
         if isinstance(data, bytes):
@@ -65,6 +57,19 @@ async def exchange(connection: Connection, method: str, head: bytes, upload: Upl
         connection.close()
         raise
     return Reply(message, payload, connection, handler)
+
+
+def expect_answer(handler: ResponseHandler, *, without_body: bool = False) -> None:
+    """Sets up a new parser: what comes next on the connection is the head of an answer."""
+    handler.set_response_params(
+        skip_payload=without_body,
+        read_until_eof=True,
+        auto_decompress=False,
+        read_bufsize=_READ_BUFFER,
+        max_line_size=_HEAD_LIMIT,
+        max_field_size=_HEAD_LIMIT,
+        max_headers=_MAX_HEADERS,
+    )
 
 
 async def _send_and_read(

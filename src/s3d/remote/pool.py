@@ -16,6 +16,7 @@ from aiohttp.connector import Connection
 from s3d.remote.config import RemoteConfig
 from s3d.remote.raw_body import ReadAhead
 
+_QUEUE = 10.0  # seconds for a name to be resolved, or for one of the connections to become free
 _POOL_IDLE = 10.0  # seconds: below what S3 servers keep idle connections for, so that few are found closed
 
 
@@ -26,7 +27,9 @@ class Pool:
         self._connector = aiohttp.TCPConnector(
             limit=config.max_connections, keepalive_timeout=_POOL_IDLE, ttl_dns_cache=30
         )
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=config.connect_timeout)
+        self._timeout = aiohttp.ClientTimeout(
+            total=None, connect=config.connect_timeout + _QUEUE, sock_connect=config.connect_timeout
+        )
         self._ca_bundle = config.ca_bundle
         self.read_ahead = ReadAhead()
         self._tls: ssl.SSLContext | None = None
@@ -34,7 +37,14 @@ class Pool:
 
     async def connect(self, origin: str) -> Connection:
         """A connection that nobody else uses. Whoever gets it releases or closes it. Raises aiohttp.ClientError."""
-        return await self._connector.connect(self._destination(origin), [], self._timeout)
+        while True:
+            connection = await self._connector.connect(self._destination(origin), [], self._timeout)
+            handler = connection.protocol
+            if handler is not None and not handler.should_close:
+                return connection
+            # Something came while it was idle (a proxy's 408, a surplus answer): the next request would take it for its
+            # answer, and each one after it the answer to the one before.
+            connection.close()
 
     def proxied(self, origin: str) -> dict[str, str] | None:
         """None if requests to the origin carry a path; for a plain-text proxy, which wants the whole URL, the headers

@@ -12,7 +12,7 @@ from sys import getrefcount
 
 import aiohttp
 
-from s3d.remote.exchange import Reply
+from s3d.remote.exchange import Reply, expect_answer
 
 _PIECE = 1 << 20  # bytes of a buffer where there is room, else a quarter; larger ones are not filled at once
 _SHARED = 16 << 20  # bytes that all downloads together may be ahead of their clients
@@ -132,6 +132,7 @@ class RawBody(asyncio.BufferedProtocol):
         self._read_ahead.downloads -= 1
         self._transport.set_protocol(self._reply.handler)
         self._reply.payload.feed_eof()
+        expect_answer(self._reply.handler)  # the old parser would swallow what comes unasked as the rest of this body
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

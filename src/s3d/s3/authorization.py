@@ -29,7 +29,6 @@ _V4_QUERY = frozenset(
         "x-amz-signedheaders",
         "x-amz-signature",
         "x-amz-security-token",
-        "x-amz-content-sha256",
     }
 )
 _V2_QUERY = frozenset({"awsaccesskeyid", "signature", "expires", "x-amz-security-token"})
@@ -42,6 +41,7 @@ _USUAL_HEADER = re.compile(
 )
 _COMPACT_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 _HEX = re.compile(r"[0-9a-fA-F]+")
+_HEADER_NAME = re.compile(r"x-amz-[a-z0-9_.-]+", re.IGNORECASE | re.ASCII)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _LONGEST_EXPIRY = 604_800  # seconds: a week, S3's limit for Signature Version 4
 
@@ -100,7 +100,7 @@ def headers_in_query(query: Query, authorization: Authorization) -> tuple[Query,
     which they are, everybody understands them."""
     if authorization.kind is not Kind.QUERY:
         return query, []
-    lifted = [(name, value) for name, value in query if name[:6].lower() == "x-amz-"]
+    lifted = [(name, value) for name, value in query if _HEADER_NAME.fullmatch(name)]
     return [pair for pair in query if pair not in lifted], lifted
 
 

@@ -55,8 +55,6 @@ class _Table:
 
     discriminators: frozenset[str]
     routes: Mapping[frozenset[str], tuple[_Route, ...]]
-    headers: frozenset[str]
-    """Headers that tell operations apart."""
 
 
 def route(method: str, bucket: str | None, key: str | None, query: Query, headers: Mapping[str, str]) -> str:
@@ -118,7 +116,7 @@ def _table(method: str, level: str) -> _Table:
         names: tuple(_route(operation, siblings, twins) for operation in sorted(group, key=_order))
         for names, group in groups.items()
     }
-    return _Table(discriminators, routes, _NONE.union(*(operation.header_discriminators for operation in operations)))
+    return _Table(discriminators, routes)
 
 
 def _route(operation: model.Operation, siblings: frozenset[str], twins: Mapping[str, str]) -> _Route:

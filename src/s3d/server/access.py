@@ -1,7 +1,8 @@
 """Who may send requests, as long as there are no client credentials: programs on this machine, and nobody through them.
 
 A daemon on loopback that lends its credentials is reachable by every web page that the machine's browser shows. Browsers
-say where a request comes from (Fetch Metadata), so what another site's page sends on its own is refused.
+say where a request comes from (Fetch Metadata), and what another site's page causes is refused. A page can make its own
+name resolve to this machine (DNS rebinding); so the name that a request is sent to has to be one of the daemon's.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_address
 
+from s3d.s3.addressing import host_name
 from s3d.s3.authorization import Authorization, Kind
 from s3d.s3.errors import S3Error
 
@@ -19,16 +21,35 @@ def check_peer(address: str | None) -> None:
         raise S3Error("AccessDenied", "This daemon has no client credentials, so it serves clients on loopback only.")
 
 
-def check_browser(method: str, headers: Mapping[str, str], authorization: Authorization) -> None:
-    """Refuses what a web page of another site sends on its own: AccessDenied.
+def check_host(host: str, names: tuple[str, ...]) -> None:
+    """Refuses a request to a name that is not the daemon's: AccessDenied. ``host`` is a Host field, ``names`` are those
+    of the daemon; names below them and below localhost, and IP addresses, which nobody can rebind, are its own too."""
+    name = host_name(host)
+    if not name or any(name == own or name.endswith("." + own) for own in ("localhost", *names)) or _is_address(name):
+        return
+    message = f"This daemon does not answer to the name {name}: use localhost, or add the name to S3D_DOMAIN."
+    raise S3Error("AccessDenied", message)
 
-    An unsigned request is one. So is every POST: browsers send it without asking first (no CORS preflight), and a
-    signature proves nothing as long as it cannot be verified here. Pages of the same site, other ports included, pass.
+
+def check_browser(method: str, headers: Mapping[str, str], authorization: Authorization) -> None:
+    """Refuses what a web page of another site causes: AccessDenied. A signature does not help, as it cannot be verified.
+
+    Pages of the same site, other ports included, pass. So do preflights, which ask and change nothing, and links to
+    presigned URLs, whose answers the other site's page cannot read.
     """
     if headers.get("Sec-Fetch-Site", "").lower() != "cross-site" or method == "OPTIONS":
         return
-    if authorization.kind is Kind.NONE or method == "POST":
-        raise S3Error("AccessDenied", "A web page of another site may not send such requests to this daemon.")
+    link = method in ("GET", "HEAD") and headers.get("Sec-Fetch-Mode", "").lower() == "navigate"
+    if authorization.kind is Kind.NONE or not link:
+        raise S3Error("AccessDenied", "A web page of another site may not send requests to this daemon.")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(address: str) -> bool:

@@ -50,7 +50,9 @@ class Answer:
         head = self._head(http)
         body = response.body
         if isinstance(body, bytes):
-            await writer.write(head + body if body else head)
+            await writer.write(head + body if body else head, drain=False)
+            if http.protocol.writing_paused:  # by this answer, or by those before it that nobody reads
+                await self._drain(writer, http)
             self.sent = len(body)
         else:
             pieces: AsyncGenerator[bytes | memoryview, None] = (

@@ -80,7 +80,7 @@ async def read_body(http: BaseRequest, request: S3Request, *, idle: float, spool
     if request.method in _BODILESS and not http.body_exists and "Expect" not in http.headers:
         content_sha256_kind(http.headers.get("x-amz-content-sha256") or UNSIGNED_PAYLOAD)  # an error is one here too
         return b""
-    framing = read_framing(http, request.operation)
+    framing = read_framing(http, request.operation, request.payload_sha256)
     request.payload_sha256 = framing.content.sha256
     expectations = declared(
         request.headers,
@@ -106,14 +106,16 @@ async def read_body(http: BaseRequest, request: S3Request, *, idle: float, spool
     return whole
 
 
-def read_framing(http: BaseRequest, operation: str) -> Framing:
-    """What the head says about the body's form. Raises MissingContentLength, InvalidArgument."""
+def read_framing(http: BaseRequest, operation: str, signed_sha256: str | None = None) -> Framing:
+    """What the head says about the body's form; ``signed_sha256`` is what a presigned URL says in its query. Raises
+    MissingContentLength, InvalidArgument."""
     headers = http.headers
-    value = headers.get("x-amz-content-sha256")
+    value = headers.get("x-amz-content-sha256") or signed_sha256
     content = content_sha256_kind(value) if value else ContentSha256()
     chunked = "Transfer-Encoding" in headers
     decoded = headers.get("x-amz-decoded-content-length")
-    coded = "aws-chunked" in headers.get("Content-Encoding", "").lower() and not value and decoded is not None
+    codings = ",".join(headers.getall("Content-Encoding", ())).lower()
+    coded = "aws-chunked" in codings and decoded is not None and content.sha256 is None
     if content.streaming or coded:
         if decoded is None or not (decoded.isascii() and decoded.isdigit() and len(decoded) <= _LENGTH_DIGITS):
             raise S3Error("MissingContentLength", "An aws-chunked body needs an x-amz-decoded-content-length.")

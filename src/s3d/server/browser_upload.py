@@ -6,7 +6,7 @@ what the author of the page relies on (expiry, sizes, keys); it is enforced here
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,6 +54,8 @@ async def put_form(
     response = await backend(put)
     if response.status >= 300:
         return response
+    if isinstance(response.body, AsyncGenerator):  # of an answer without a length; the form's answer has its own body
+        await response.body.aclose()
     host = http.headers.get("Host", "")
     bucket, key = put.bucket or "", put.key or ""
     by_path = virtual_host_bucket(host, domains) is None

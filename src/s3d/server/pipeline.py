@@ -8,6 +8,7 @@ framing is still known. Nothing is retried here and nothing about the object is 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from aiohttp.web import BaseRequest
@@ -21,7 +22,7 @@ from s3d.s3.errors import RemoteUnreachable, S3Error, error_response
 from s3d.s3.headers import NOT_FORWARDED
 from s3d.s3.message import S3Request, S3Response, body_length
 from s3d.s3.routing import route
-from s3d.server.access import check_browser, check_peer
+from s3d.server.access import check_browser, check_host, check_peer
 from s3d.server.access_log import AccessLog, Exchange, new_request_id
 from s3d.server.answer import Answer
 from s3d.server.body import read_body
@@ -54,6 +55,10 @@ class Pipeline:
             response = await self._respond(http, request, exchange)
         except S3Error as error:
             response = self._refuse(http, exchange, error)
+        except asyncio.CancelledError:  # the daemon stops, and its grace is over
+            exchange.error = "Cancelled"
+            self.access_log.end(exchange)
+            raise
         except Exception:
             log.exception("a request failed inside the daemon", extra={"request_id": exchange.request_id})
             response = self._refuse(http, exchange, S3Error("InternalError"))
@@ -84,13 +89,16 @@ class Pipeline:
             raise S3Error("MethodNotAllowed")
         headers = http.headers
         target = parse_target(http.raw_path, headers.get("Host", ""), self._config.domains)
+        check_host(target.host, (self._config.host, *self._config.domains))
         exchange.bucket, exchange.key = target.bucket, target.key
         auth = authorization.read(headers, target.query)
         exchange.access_key = auth.access_key
         authorization.check_expiry(auth)
         query, lifted = authorization.headers_in_query(authorization.strip_query(target.query, auth), auth)
         kept = _end_to_end(headers)
-        kept.extend((name, value) for name, value in lifted if name not in headers)
+        kept.extend(
+            (name, value) for name, value in lifted if name not in headers and name.lower() not in NOT_FORWARDED
+        )
         operation = exchange.operation = route(http.method, target.bucket, target.key, query, kept)
         check_browser(http.method, headers, auth)
         return S3Request(
@@ -100,6 +108,7 @@ class Pipeline:
             key=target.key,
             query=query,
             headers=kept,
+            payload_sha256=next((value for name, value in lifted if name.lower() == "x-amz-content-sha256"), None),
             request_id=exchange.request_id,
         )
 
@@ -180,11 +189,9 @@ def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     if named not in ("", "keep-alive", "close"):
         drop = drop | {name.strip() for name in named.split(",")}
     kept = CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in drop)
-    coding = kept.get("Content-Encoding")
-    if coding is not None and "aws-chunked" in coding.lower():
-        rest = without_aws_chunked(coding)
-        if rest is None:
-            del kept["Content-Encoding"]
-        else:
-            kept["Content-Encoding"] = rest
+    codings = kept.getall("Content-Encoding", ())
+    if any("aws-chunked" in coding.lower() for coding in codings):
+        del kept["Content-Encoding"]
+        rest = [own for coding in codings if (own := without_aws_chunked(coding)) is not None]
+        kept.extend(("Content-Encoding", own) for own in rest)
     return kept

@@ -137,6 +137,15 @@ async def test_what_counts_as_a_remote(aws: pytest.MonkeyPatch) -> None:
     assert await run.missing_remote(load({}, {})) is None
 
 
+@pytest.mark.parametrize("url", ["http://localhost:33333", "http://127.0.0.1:33334", "http://h/path", "ftp://h"])
+async def test_an_endpoint_of_the_chain_that_cannot_be_the_remote(aws: pytest.MonkeyPatch, url: str) -> None:
+    """Clients find the daemon by this variable; a daemon that finds itself would forward to itself for ever."""
+    aws.setenv("AWS_ENDPOINT_URL_S3", url)
+    problem = await run.missing_remote(load({}, {}))
+    assert problem is not None
+    assert "set S3_ENDPOINT" in problem
+
+
 async def test_a_profile_that_does_not_exist_is_named(aws: pytest.MonkeyPatch) -> None:
     aws.setenv("AWS_PROFILE", "nobody")
     problem = await run.missing_remote(load({}, {}))

@@ -73,8 +73,8 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_RETRY_DELAYS", (0, 0))
 
 
-def request(method: str = "GET", **more: object) -> S3Request:
-    return S3Request(method, "X", "bucket", "key", **more)
+def request(method: str = "GET", operation: str = "X", **more: object) -> S3Request:
+    return S3Request(method, operation, "bucket", "key", **more)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,22 @@ def request(method: str = "GET", **more: object) -> S3Request:
         (request("GET"), True),
         (request("HEAD"), True),
         (request("OPTIONS"), True),
-        (request("DELETE"), True),
-        (request("PUT", body=b"abc"), True),
-        (request("PUT", body=Stream(replayable=True)), True),
-        (request("PUT", body=Stream()), False),
-        (request("POST"), False),
-        (request("PATCH"), False),
+        (request("DELETE", "DeleteObject"), True),
+        (request("PUT", "PutObject", body=b"abc"), True),
+        (request("PUT", "UploadPart", body=Stream(replayable=True)), True),
+        (request("PUT", "PutObject", body=Stream()), False),
+        (request("PUT", "Unknown"), False),
+        (request("DELETE", "Unknown"), False),
+        (request("PUT", "RenameObject"), False),
+        (request("PUT", "CreateBucket"), False),
+        (request("POST", "CompleteMultipartUpload"), False),
+        (request("POST", "CreateMultipartUpload"), False),
+        (request("PUT", "PutObject", headers=CIMultiDict({"x-amz-write-offset-bytes": "5"})), False),
+        (request("DELETE", "DeleteObject", headers=CIMultiDict({"X-Amz-If-Match-Size": "5"})), False),
         (request("GET", headers=CIMultiDict({"if-match": "e"})), True),
-        (request("PUT", headers=CIMultiDict({"if-none-match": "*"})), False),
-        (request("PUT", headers=CIMultiDict({"If-Match": "e"})), False),
-        (request("DELETE", headers=CIMultiDict({"If-Match": "e"})), False),
+        (request("PUT", "PutObject", headers=CIMultiDict({"if-none-match": "*"})), False),
+        (request("PUT", "PutObject", headers=CIMultiDict({"If-Match": "e"})), False),
+        (request("DELETE", "DeleteObject", headers=CIMultiDict({"If-Match": "e"})), False),
     ],
 )
 def test_may_repeat(made: S3Request, safe: bool) -> None:
@@ -259,3 +265,17 @@ def test_a_header_that_cannot_be_sent(char: str) -> None:
 async def test_closing_twice() -> None:
     async with Remote(RemoteConfig(PLACE.endpoint), ANONYMOUS) as remote:
         await remote.close()
+
+
+@pytest.mark.parametrize("name", ["x-a:b", "x-a b", "x-a\r\nb", "x-a\u00e9"])
+def test_a_header_name_that_is_none(name: str) -> None:
+    with pytest.raises(S3Error):
+        prepared(request(headers=CIMultiDict({name: "v"})))
+
+
+@pytest.mark.parametrize(("method", "operation", "times"), [("GET", "GetObject", 3), ("PUT", "PutObject", 1)])
+async def test_only_a_read_is_repeated_after_a_part_of_an_answer(method: str, operation: str, times: int) -> None:
+    remote = Scripted(*[failure(aiohttp.ClientPayloadError("8 of 50 bytes")) for _ in range(3)])
+    with pytest.raises(RemoteUnreachable):
+        await remote(request(method, operation))
+    assert len(remote.sent) == times

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from botocore.exceptions import CredentialRetrievalError
+from botocore.exceptions import ClientError, CredentialRetrievalError
 
 from s3d.remote import credentials as module
 from s3d.remote.credentials import ANONYMOUS, Chain, Location, NoCredentials, Static
@@ -100,6 +100,7 @@ class Refreshable:
 @pytest.fixture
 def refreshable(home: Path, monkeypatch: pytest.MonkeyPatch) -> Refreshable:
     source = Refreshable()
+    monkeypatch.setattr(module, "_ASK_AGAIN", 0.0)
     monkeypatch.setattr("botocore.session.Session.get_credentials", lambda self: source)
     return source
 
@@ -195,3 +196,21 @@ async def test_anonymous_and_static() -> None:
     static = Static(Credentials("A", "S"))
     assert await static.get() == Credentials("A", "S")
     assert await static.locate("http://x:1", "r") == Location("http://x:1", "r", is_aws=False)
+
+
+async def test_a_refresh_that_fails_early_is_not_tried_by_every_request(
+    refreshable: Refreshable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore then gives the old ones, which still hold, and goes on saying that they are soon over."""
+    monkeypatch.setattr(module, "_ASK_AGAIN", 60.0)
+    monkeypatch.setattr(refreshable, "refresh_needed", lambda: True)
+    chain = Chain()
+    for _ in range(10):
+        await chain.get()
+    assert refreshable.loads == 1
+
+
+async def test_a_refusal_of_the_token_service_is_no_credentials(refreshable: Refreshable) -> None:
+    refreshable.error = ClientError({"Error": {"Code": "AccessDenied", "Message": "not you"}}, "AssumeRole")
+    with pytest.raises(NoCredentials, match="not you"):
+        await Chain().get()

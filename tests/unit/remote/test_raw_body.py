@@ -51,7 +51,11 @@ class Rig:
         self.lost: list[BaseException | None] = []
         self.at_end = False
         self.handler = SimpleNamespace(
-            transport=self.transport, connection_lost=self.lost.append, pause_writing=int, resume_writing=int
+            transport=self.transport,
+            connection_lost=self.lost.append,
+            pause_writing=int,
+            resume_writing=int,
+            set_response_params=dict,
         )
         self.payload = SimpleNamespace(feed_eof=self._feed_eof)
 

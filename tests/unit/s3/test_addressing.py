@@ -107,3 +107,9 @@ def test_an_empty_bucket_is_none_that_exists(target: str) -> None:
     with pytest.raises(S3Error) as caught:
         parse_target(target, "localhost", ("localhost",))
     assert caught.value.code == "InvalidBucketName"
+
+
+def test_the_host_of_an_absolute_target_wins() -> None:
+    found = parse_target("http://other.localhost:1/key?a", "localhost", ("localhost",))
+    assert (found.bucket, found.key, found.host) == ("other", "key", "other.localhost:1")
+    assert parse_target("/bucket", "localhost", ("localhost",)).host == "localhost"

@@ -7,7 +7,7 @@ from multidict import CIMultiDict
 
 from s3d.s3.authorization import ANONYMOUS, Authorization, Kind
 from s3d.s3.errors import S3Error
-from s3d.server.access import check_browser, check_peer
+from s3d.server.access import check_browser, check_host, check_peer
 
 SIGNED = Authorization(Kind.QUERY, 4, "A")
 
@@ -35,8 +35,8 @@ def test_others_are_not(address: str | None) -> None:
         ("GET", "cross-site", ANONYMOUS, False),
         ("GET", "Cross-Site", ANONYMOUS, False),
         ("PUT", "cross-site", ANONYMOUS, False),
-        ("GET", "cross-site", SIGNED, True),
-        ("PUT", "cross-site", SIGNED, True),
+        ("GET", "cross-site", SIGNED, False),
+        ("PUT", "cross-site", SIGNED, False),
         ("OPTIONS", "cross-site", ANONYMOUS, True),
         ("POST", "cross-site", SIGNED, False),
         ("POST", "same-origin", ANONYMOUS, True),
@@ -50,3 +50,37 @@ def test_browsers(method: str, site: str | None, authorization: Authorization, p
     with pytest.raises(S3Error) as caught:
         check_browser(method, headers, authorization)
     assert caught.value.code == "AccessDenied"
+
+
+def test_a_link_to_a_presigned_url() -> None:
+    headers = CIMultiDict({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
+    check_browser("GET", headers, SIGNED)
+    for method, authorization in (("GET", ANONYMOUS), ("POST", SIGNED), ("PUT", SIGNED)):
+        with pytest.raises(S3Error, match="AccessDenied"):
+            check_browser(method, headers, authorization)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "localhost",
+        "LOCALHOST:33333",
+        "bucket.localhost:1",
+        "127.0.0.1:33333",
+        "[::1]:1",
+        "s3.test",
+        "b.s3.test.",
+    ],
+)
+def test_own_names(host: str) -> None:
+    check_host(host, ("0.0.0.0", "s3.test"))
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:33333", "evillocalhost", "localhost.evil.example", "s3.test.x"]
+)
+def test_names_of_others(host: str) -> None:
+    """Any page can make its own name resolve to this machine; then it is of the same origin."""
+    with pytest.raises(S3Error, match="AccessDenied"):
+        check_host(host, ("0.0.0.0", "s3.test"))

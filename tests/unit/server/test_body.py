@@ -56,8 +56,10 @@ def test_a_coding_is_not_enough() -> None:
     """An object may be stored with that Content-Encoding; only with the decoded length it is a transfer coding."""
     assert not framing(length=5, Content_Encoding="aws-chunked").aws_chunked
     assert framing(length=5, Content_Encoding="gzip,AWS-Chunked", x_amz_decoded_content_length="1").aws_chunked
-    plain = {"x_amz_content_sha256": "UNSIGNED-PAYLOAD", "x_amz_decoded_content_length": "1"}
-    assert not framing(length=5, Content_Encoding="aws-chunked", **plain).aws_chunked
+    unsigned = {"x_amz_content_sha256": "UNSIGNED-PAYLOAD", "x_amz_decoded_content_length": "1"}
+    assert framing(length=5, Content_Encoding="aws-chunked", **unsigned).aws_chunked
+    hashed = {"x_amz_content_sha256": "ab" * 32, "x_amz_decoded_content_length": "1"}
+    assert not framing(length=5, Content_Encoding="aws-chunked", **hashed).aws_chunked
 
 
 @pytest.mark.parametrize("length", ["", "x", "-1", "1.0", "9" * 19, "\u0661"])
