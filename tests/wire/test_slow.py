@@ -77,6 +77,17 @@ async def test_an_idle_connection_is_closed_without_a_word() -> None:
         assert await client.closed() == b""
 
 
+async def test_a_second_head_that_stops() -> None:
+    recorder = Recorder()
+    async with serving(recorder, idle=IDLE) as server, connected(server.port) as client:
+        client.send(NORMAL)
+        assert (await client.answer()).status == 200
+        client.send(HEADS["half a header"])
+        answer = await client.answer()
+        assert (answer.status, answer.closes) == (400, True)
+        assert b"<Code>RequestTimeout</Code>" in answer.body
+
+
 @pytest.mark.parametrize("sent", BODIES.values(), ids=BODIES.keys())
 async def test_a_body_that_stops(sent: bytes) -> None:
     recorder = Recorder()
