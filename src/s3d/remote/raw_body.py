@@ -16,9 +16,7 @@ from s3d.remote.exchange import Reply, expect_answer
 
 _PIECE = 1 << 20  # bytes of a buffer where there is room, else a quarter; larger ones are not filled at once
 _SHARED = 16 << 20  # bytes that all downloads together may be ahead of their clients
-_MOST = (
-    8 << 20
-)  # and a single one: what it takes to keep the remote busy while the client is (0.81 of direct, not 0.76)
+_MOST = 8 << 20  # and a single one: it keeps the remote busy while the client is (0.8 of direct instead of 0.76)
 _LEAST = 1 << 19
 _UNSHARED = 2  # references to a buffer that only the deque knows: the deque's and that of the question
 

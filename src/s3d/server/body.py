@@ -77,10 +77,12 @@ async def read_body(http: BaseRequest, request: S3Request, *, idle: float, spool
     Errors: MissingContentLength, IncompleteBody, RequestTimeout, BadDigest, XAmzContentSHA256Mismatch, InvalidDigest,
     InvalidRequest, MalformedTrailerError; of a body that streams they come while it is iterated.
     """
+    signed, request.payload_sha256 = request.payload_sha256, None  # as the query of a presigned URL had it
     if request.method in _BODILESS and not http.body_exists and "Expect" not in http.headers:
-        content_sha256_kind(http.headers.get("x-amz-content-sha256") or UNSIGNED_PAYLOAD)  # an error is one here too
+        # Nothing to verify; but a value that is none is an error here too.
+        content_sha256_kind(http.headers.get("x-amz-content-sha256") or signed or UNSIGNED_PAYLOAD)
         return b""
-    framing = read_framing(http, request.operation, request.payload_sha256)
+    framing = read_framing(http, request.operation, signed)
     request.payload_sha256 = framing.content.sha256
     expectations = declared(
         request.headers,
