@@ -118,9 +118,9 @@ async def test_a_slow_reader_pauses_the_remote() -> None:
 async def test_downloads_share_what_they_read_ahead() -> None:
     shared = ReadAhead()
     bodies = [Rig().body(64 * MIB, shared) for _ in range(2)]
-    assert shared.limit == 8 * MIB
+    assert shared.limit == 4 * MIB
     bodies += [Rig().body(64 * MIB, shared) for _ in range(6)]
-    assert shared.limit == 2 * MIB
+    assert shared.limit == MIB
     bodies += [Rig().body(64 * MIB, shared) for _ in range(1000)]
     assert shared.limit == MIB // 2
     for body in bodies[1:]:
