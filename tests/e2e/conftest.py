@@ -6,6 +6,8 @@ the remote's own limit, what fails only without it is a defect of s3d.
 
 from __future__ import annotations
 
+import datetime
+import ipaddress
 import os
 import subprocess
 import uuid
@@ -17,6 +19,10 @@ import boto3
 import peers
 import pytest
 from botocore.config import Config
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 DIRECT = os.environ.get("S3D_TEST_DIRECT") == "1"
 # Through s3d the clients sign with keys that the remote has never seen: only a request that s3d signed anew gets in.
@@ -25,6 +31,31 @@ ACCESS_KEY, SECRET_KEY = (peers.ACCESS_KEY, peers.SECRET_KEY) if DIRECT else ("s
 
 class Run(Protocol):
     def __call__(self, *command: str | Path, stdin: bytes | None = None, code: int = 0, **env: str) -> str: ...
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for loopback that signs itself, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "s3d test")])
+    now = datetime.datetime.now(datetime.UTC)
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    directory = tmp_path_factory.mktemp("certificate")
+    (directory / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (directory / "key.pem").write_bytes(key.private_bytes(*form))
+    return directory / "cert.pem", directory / "key.pem"
 
 
 @pytest.fixture(scope="session")
