@@ -129,13 +129,13 @@ async def test_a_client_that_stops_reading_is_given_up() -> None:
     async def backend(request: S3Request) -> S3Response:
         return S3Response(200, CIMultiDict(), endless())
 
-    async with serving(backend, idle=IDLE) as server:
+    async with serving(backend, idle=1.0) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1 << 16)
         try:
             writer.write(head("GET /bucket/key"))
-            for _ in range(40):  # slowly, over many idle times, and little of what the buffers of both kernels hold
-                await asyncio.sleep(IDLE / 4)
-                await reader.readexactly(800_000)
+            for _ in range(12):  # slowly, over some idle times, and little of what the buffers of both kernels hold
+                await asyncio.sleep(0.25)
+                await reader.readexactly(1_600_000)
                 assert not ended.is_set()
             async with asyncio.timeout(30):
                 await ended.wait()
