@@ -100,7 +100,7 @@ class RawBody(asyncio.BufferedProtocol):
         else:
             self._pieces.append(memoryview(self._buffer)[:nbytes])
             self._handed_out.append(self._buffer)
-            if len(self._handed_out) * len(self._buffer) > self._read_ahead.limit:
+            if len(self._handed_out) * len(self._buffer) > self._read_ahead.limit // 2:
                 self._handed_out.popleft()  # somebody keeps it
             self._buffer = bytearray()
         if not self._remaining:
