@@ -1,0 +1,212 @@
+"""Taking in a body: one pass over the bytes for the digests and the disk, and nothing is visible before it is whole.
+
+    small (up to `INLINE` bytes)   hashed on the event loop; goes into the database with its row
+    large                          hashed and written by a thread in batches of 1 MiB, then synced, then its row is made
+
+Memory: two batches, whatever the size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import secrets
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Self, TypeVar
+
+from s3d.local.bodies import Bodies
+from s3d.local.database import Connection
+from s3d.local.directory import sync_directory
+from s3d.local.errors import refused
+from s3d.s3.checksums import Algorithm, Hasher
+from s3d.s3.errors import S3Error
+from s3d.s3.message import Body, RequestBody
+
+T = TypeVar("T")
+
+log = logging.getLogger("s3d.local")
+
+INLINE = 1 << 16
+"""Bytes up to which a body is a row: a file costs two syncs of its own, a row shares that of the commit."""
+_BATCH = 1 << 20  # bytes a thread works on at a time: some 2 ms against 0.05 ms for the way there
+_VECTOR = 512  # buffers a writev takes; the kernel's limit is 1024 (IOV_MAX)
+
+
+class NewBody:
+    """A body that is durable and has no row yet. An asynchronous context manager: what was not handed over by `change`
+    is removed at its end."""
+
+    def __init__(self, bodies: Bodies, size: int, md5: bytes, digests: dict[str, bytes]) -> None:
+        self.size = size
+        self.md5 = md5
+        self.digests = digests
+        """By `Algorithm.name`, those that were asked for."""
+        self.data: bytes | None = None
+        self.file: str | None = None
+        self._bodies = bodies
+        self._handed_over = False
+
+    async def change(self, function: Callable[[Connection, int | None], T]) -> T:
+        """`Database.change` with the id of the new row, which is made in the same transaction (None for a body of no
+        bytes, which has no row). If that does not come about, the body is removed."""
+        self._handed_over = True
+        return await self._bodies.database.change(
+            lambda connection: function(connection, self._insert(connection)), self._settled
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        if not self._handed_over:
+            self._settled(False)
+
+    def _insert(self, connection: Connection) -> int | None:
+        if not self.size:
+            return None
+        row = (self.size, self.md5, self.file, self.data)
+        return connection.execute(
+            "INSERT INTO body (refs, size, md5, file, data) VALUES (1, ?, ?, ?, ?)", row
+        ).lastrowid
+
+    def _settled(self, committed: bool) -> None:
+        """Puts the file where it belongs, or removes it."""
+        if self.file is None:
+            return
+        try:
+            if committed:
+                os.rename(self._bodies.incoming / self.file, self._bodies.path(self.file))
+            else:
+                os.unlink(self._bodies.incoming / self.file)
+        except OSError as error:  # readers find it where it is; the next start puts it right
+            log.warning("a file could not be moved or removed", extra={"file": self.file, "error": str(error)})
+
+
+async def receive(bodies: Bodies, body: RequestBody, algorithms: Sequence[Algorithm] = ()) -> NewBody:
+    """Takes in the whole body, and with it the digests of these algorithms.
+
+    Errors: those of the body; IncompleteBody; SlowDown and InternalError of the disk.
+    """
+    digests: dict[str, Hasher] = {algorithm.name: algorithm.new() for algorithm in algorithms}
+    hashers = _Hashers(digests)
+    if not isinstance(body, bytes) and body.length <= INLINE:
+        body = b"".join([piece async for piece in body])
+    if isinstance(body, bytes) and len(body) <= INLINE:
+        hashers.update([body])
+        new = hashers.new_body(bodies, len(body))
+        new.data = body
+        return new
+    file = _File(bodies.incoming, hashers)
+    try:
+        if isinstance(body, bytes):
+            await asyncio.to_thread(file.write, [body])
+        else:
+            await _write(file, body)
+        await asyncio.to_thread(file.finish)
+    except BaseException as error:
+        asyncio.get_running_loop().run_in_executor(None, file.discard)  # behind a batch that is still being written
+        if isinstance(error, OSError):
+            raise refused(error, "writing a body") from error
+        raise
+    new = hashers.new_body(bodies, file.size)
+    new.file = file.name
+    return new
+
+
+async def _write(file: _File, body: Body) -> None:
+    """While a thread works on one batch, the next one arrives."""
+    loop = asyncio.get_running_loop()
+    batch: list[bytes] = []
+    batched = total = 0
+    running: asyncio.Future[None] | None = None
+    async for piece in body:
+        batch.append(piece)
+        batched += len(piece)
+        if batched >= _BATCH:
+            total += batched
+            if running is not None:
+                await running
+            running = loop.run_in_executor(None, file.write, batch)
+            batch, batched = [], 0
+    if running is not None:
+        await running
+    await asyncio.to_thread(file.write, batch)
+    if total + batched != body.length:
+        raise S3Error("IncompleteBody")
+
+
+class _Hashers:
+    """MD5, which is the ETag and what fsck compares with, and the digests that were asked for."""
+
+    def __init__(self, digests: dict[str, Hasher]) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._digests = digests
+
+    def update(self, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            self._md5.update(piece)
+            for hasher in self._digests.values():
+                hasher.update(piece)
+
+    def new_body(self, bodies: Bodies, size: int) -> NewBody:
+        digests = {name: hasher.digest() for name, hasher in self._digests.items()}
+        return NewBody(bodies, size, self._md5.digest(), digests)
+
+
+class _File:
+    """A file in ``incoming``. Its methods run in threads, one at a time."""
+
+    def __init__(self, directory: Path, hashers: _Hashers) -> None:
+        self.name = secrets.token_hex(16)
+        self.size = 0
+        self._directory = directory
+        self._hashers = hashers
+        self._lock = threading.Lock()
+        self._handle: int | None = None
+        self._over = False
+
+    def write(self, pieces: list[bytes]) -> None:
+        with self._lock:
+            if self._over:  # discarded while this waited for its turn
+                return
+            if self._handle is None:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                self._handle = os.open(self._directory / self.name, flags, 0o600)
+            for start in range(0, len(pieces), _VECTOR):
+                self.size += _write_all(self._handle, pieces[start : start + _VECTOR])
+            self._hashers.update(pieces)
+
+    def finish(self) -> None:
+        """Makes the bytes and the name durable."""
+        with self._lock:
+            assert self._handle is not None  # noqa: S101  # something was written
+            os.fsync(self._handle)
+            handle, self._handle = self._handle, None
+            os.close(handle)
+            sync_directory(self._directory)
+
+    def discard(self) -> None:
+        with self._lock:
+            self._over = True
+            if self._handle is not None:
+                os.close(self._handle)
+                self._handle = None
+            try:
+                (self._directory / self.name).unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("a file could not be removed", extra={"file": self.name, "error": str(error)})
+
+
+def _write_all(handle: int, pieces: list[bytes]) -> int:
+    """Writes all of the pieces; writev(2) may take less than it is given. Bytes."""
+    size = sum(map(len, pieces))
+    written = os.writev(handle, pieces)
+    if written < size:
+        rest = memoryview(b"".join(pieces))
+        while written < size:
+            written += os.write(handle, rest[written:])
+    return size

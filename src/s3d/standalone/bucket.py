@@ -1,0 +1,32 @@
+"""A bucket as it is stored, and who owns everything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from s3d.local.database import Connection
+from s3d.s3.errors import S3Error
+
+OWNER = {"ID": "75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a", "DisplayName": "s3d"}
+"""The one owner, in the form of S3: a canonical user id has 64 hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A row of ``bucket``; see `s3d.standalone.schema` for the columns."""
+
+    id: int
+    name: str
+    created: int
+    location: str
+    versioning: str | None
+
+
+def find(connection: Connection, name: str) -> Bucket:
+    """Raises NoSuchBucket."""
+    row = connection.execute(
+        "SELECT id, name, created, location, versioning FROM bucket WHERE name = ?", (name,)
+    ).fetchone()
+    if row is None:
+        raise S3Error("NoSuchBucket", elements={"BucketName": name})
+    return Bucket(*row)

@@ -1,0 +1,110 @@
+"""What a request says about an object beside its bytes: what of it is kept, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from multidict import CIMultiDict
+
+from s3d.s3.errors import S3Error
+from s3d.standalone import acl, tags
+from s3d.standalone.store import Call
+
+_USER = "x-amz-meta-"
+_SYSTEM = {
+    name.lower(): name
+    for name in (
+        "Cache-Control",
+        "Content-Disposition",
+        "Content-Encoding",
+        "Content-Language",
+        "Content-Type",
+        "Expires",
+        "x-amz-website-redirect-location",
+    )
+}
+_DEFAULT_TYPE = "binary/octet-stream"
+_USER_LIMIT = 2048  # bytes of names and values: "Working with object metadata", Amazon S3 User Guide
+_STORAGE_CLASSES = frozenset(
+    {
+        "STANDARD",
+        "REDUCED_REDUNDANCY",
+        "STANDARD_IA",
+        "ONEZONE_IA",
+        "INTELLIGENT_TIERING",
+        "GLACIER",
+        "DEEP_ARCHIVE",
+        "GLACIER_IR",
+    }
+)
+_REFUSED = ("x-amz-server-side-encryption", "x-amz-copy-source-server-side-encryption", "x-amz-object-lock-")
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The columns of a version that come from the headers of a request, as they are stored."""
+
+    headers: str
+    tags: str | None
+    storage_class: str | None
+    acl: str | None
+
+
+def of_request(call: Call) -> Metadata:
+    """What PutObject, CreateMultipartUpload and a replacing CopyObject keep.
+
+    Raises MetadataTooLarge, InvalidTag, InvalidStorageClass, InvalidArgument, NotImplemented.
+    """
+    headers = call.request.headers
+    refuse_unsupported(headers)
+    return Metadata(
+        headers=stored_headers(headers),
+        tags=tags.of_header(headers.get("x-amz-tagging")),
+        storage_class=storage_class(headers),
+        acl=acl.of_headers(headers),
+    )
+
+
+def refuse_unsupported(headers: CIMultiDict[str]) -> None:
+    """Raises NotImplemented for what would be a pretence here: encryption and object lock."""
+    for name in headers:
+        if name.lower().startswith(_REFUSED):
+            raise S3Error("NotImplemented", elements={"Header": name})
+
+
+def stored_headers(headers: CIMultiDict[str]) -> str:
+    """System and user metadata as the column holds it. Raises MetadataTooLarge."""
+    kept: dict[str, str] = {}
+    size = 0
+    for name, value in headers.items():
+        lower = name.lower()
+        if lower.startswith(_USER):
+            kept[lower] = f"{kept[lower]},{value}" if lower in kept else value
+            size += len(lower) - len(_USER) + len(value.encode("utf-8", "surrogateescape"))
+        elif lower in _SYSTEM:
+            written = _SYSTEM[lower]
+            kept[written] = f"{kept[written]},{value}" if written in kept else value
+    if size > _USER_LIMIT:
+        elements = {"Size": str(size), "MaxSizeAllowed": str(_USER_LIMIT)}
+        raise S3Error("MetadataTooLarge", elements=elements)
+    if not kept.get("Content-Type"):
+        kept["Content-Type"] = _DEFAULT_TYPE
+    return json.dumps(list(kept.items()))
+
+
+def storage_class(headers: CIMultiDict[str]) -> str | None:
+    """As it is stored: None for STANDARD. Raises InvalidStorageClass."""
+    wanted = headers.get("x-amz-storage-class")
+    if wanted in (None, "", "STANDARD"):
+        return None
+    if wanted not in _STORAGE_CLASSES:
+        raise S3Error("InvalidStorageClass", elements={"StorageClassRequested": wanted or ""})
+    return wanted
+
+
+def headers_of(stored: str) -> Iterable[tuple[str, str]]:
+    """Names and values as they go out."""
+    found: list[tuple[str, str]] = json.loads(stored)
+    return found

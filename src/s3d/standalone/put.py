@@ -1,0 +1,50 @@
+"""PutObject."""
+
+from __future__ import annotations
+
+from s3d.local.database import Connection
+from s3d.local.receive import receive
+from s3d.s3 import codec
+from s3d.s3.message import S3Response
+from s3d.standalone import bucket as buckets
+from s3d.standalone import checksums, conditions, history, metadata
+from s3d.standalone.store import Call, Members, Store, now
+from s3d.standalone.version import Version
+
+
+async def put_object(store: Store, call: Call) -> S3Response:
+    """Errors: NoSuchBucket, those of bodies, metadata, checksums and conditional writes, EntityTooLarge."""
+    store.bucket(call.bucket)  # before the body is taken
+    described = metadata.of_request(call)
+    declared = checksums.of_body(call.request.headers)
+    async with await receive(store.bodies, call.body, [declared.algorithm]) as new:
+        declared.check(new.digests, new.md5)
+        checksum = checksums.stored(declared.algorithm, new.digests[declared.algorithm.name])
+
+        def change(connection: Connection, body: int | None) -> Members:
+            bucket = buckets.find(connection, call.bucket)
+            old = history.current(connection, bucket, call.key)
+            conditions.check_write(call.members, call.key, old)
+            version = Version(
+                bucket=bucket.id,
+                key=call.key,
+                seq=0,
+                version=None,
+                modified=now(),
+                size=new.size,
+                etag=new.md5.hex(),
+                body=body,
+                upload=None,
+                headers=described.headers,
+                tags=described.tags,
+                storage_class=described.storage_class,
+                checksum=checksum,
+                acl=described.acl,
+            )
+            history.put(connection, store.bodies, bucket, version, old)
+            answer = {"ETag": version.quoted_etag, **checksums.members(checksum)}
+            if bucket.versioning is not None:
+                answer["VersionId"] = version.version_id
+            return answer
+
+        return codec.build_response("PutObject", await new.change(change))
