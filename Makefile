@@ -13,8 +13,11 @@ DEVELOPED := $(VENV)/.developed
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(INSTALLED) ## Set up and start the daemon in front of the remote named by S3_ENDPOINT
-	@$(BIN)/s3d run
+# Without a remote the store is named here, explicitly: s3d itself never falls back to it. A settings file may name a remote.
+run: $(INSTALLED) ## Set up and start an S3 server on the embedded store, or in front of the remote named by S3_ENDPOINT
+	@if [ -z "$$S3_ENDPOINT$$S3D_CONFIG" ]; then \
+		export S3_ENDPOINT=local: S3D_CREATE_BUCKETS="$${S3D_CREATE_BUCKETS:-demo}"; \
+	fi; exec $(BIN)/s3d run
 
 test: $(DEVELOPED) ## Set up everything, system packages too, and run all tests
 	@tools/install_system_packages.sh
@@ -34,7 +37,7 @@ format: $(DEVELOPED) ## Rewrite the code in the project's format
 bench: $(DEVELOPED) ## Compare with the remote alone and with rclone, in one run
 	$(BIN)/python bench/gateway.py $(BENCH_ARGS)
 
-demo: $(DEVELOPED) ## Start a real SeaweedFS as the remote and s3d in front, and take a tour
+demo: $(INSTALLED) ## Start one s3d as the cloud and another in front of it, and take a tour
 	@$(BIN)/python tools/demo.py
 
 model: $(DEVELOPED) ## Regenerate the operation table from the SDK's model

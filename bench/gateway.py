@@ -20,10 +20,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # for
 
 import peers
 import report
-from contenders import LAUNCHES, Contender, running
-from memory import measure_memory
-from plan import ROWS, Material, Row
+from contender import Contender
+from gateways import tables
+from gateways.launches import LAUNCHES, running
+from gateways.memory import measure_memory
+from gateways.plan import ROWS, Plan, is_long
 from rounds import Result, generator, run_rows
+from startup import start_times
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -54,25 +57,14 @@ def arguments() -> argparse.Namespace:
     return chosen
 
 
-def compare(chosen: argparse.Namespace, remote: peers.Server, material: Material, root: Path) -> list[Result]:
+def compare(chosen: argparse.Namespace, remote: peers.Server, plan: Plan, root: Path) -> list[Result]:
     """The rows."""
-    rows: list[Row] = [row for row in ROWS if chosen.rows in row.name and not (chosen.quick and row.is_long)]
+    rows = [row for row in ROWS if chosen.rows in row.name and not (chosen.quick and is_long(row))]
     with contextlib.ExitStack() as stack:
         contenders = [Contender("direct", remote.url, remote.pid)]
         contenders += [stack.enter_context(running(name, remote.url, root / name))[0] for name in chosen.only]
         load = stack.enter_context(generator())
-        return run_rows(rows, contenders, material, load, rounds=chosen.rounds, scale=chosen.seconds)
-
-
-def start_times(chosen: argparse.Namespace, remote: peers.Server, root: Path) -> dict[str, list[float]]:
-    """Seconds from start to the first answer; the very first start of each (cold files) is not counted."""
-    seconds: dict[str, list[float]] = {}
-    for name in (name for name in chosen.only if name in ("s3d", "rclone")):
-        for attempt in range(3 if chosen.quick else 6):
-            with running(name, remote.url, root / f"start-{name}-{attempt}") as (_, taken):
-                if attempt:
-                    seconds.setdefault(name, []).append(taken)
-    return seconds
+        return run_rows(rows, contenders, plan, load, rounds=chosen.rounds, scale=chosen.seconds)
 
 
 def main() -> int:
@@ -80,24 +72,29 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended then, too
     names = ["direct", *chosen.only]
     document: dict[str, Any] = {"command": shlex.join(sys.argv), "machine": report.machine()}
-    parts = [report.preamble(f"python {document['command']}", document["machine"])]
+    parts = [report.preamble(f"python {document['command']}", document["machine"] | tables.settings())]
     with tempfile.TemporaryDirectory(prefix="s3d-bench-", dir=chosen.directory) as directory:
         root = Path(directory)
         with peers.seaweedfs(root / "remote") as remote:
-            material = Material(remote.url, root)
-            material.seed(names)
+            plan = Plan(remote, root)
+            plan.seed(names)
             if "start" not in chosen.skip:
-                document["start"] = start_times(chosen, remote, root)
+                document["start"] = start_times(
+                    [name for name in chosen.only if name in ("s3d", "rclone")],
+                    lambda name, path: running(name, remote.url, path),
+                    root,
+                    count=2 if chosen.quick else 5,
+                )
                 parts.append(report.start_table(document["start"]))
             if "rows" not in chosen.skip:
-                document["rows"] = results = compare(chosen, remote, material, root)
-                parts += [report.throughput_table(results, names), report.latency_table(results, names)]
-                parts.append(report.cpu_table(results, names))
+                document["rows"] = results = compare(chosen, remote, plan, root)
+                parts += [tables.throughput_table(results, names), tables.latency_table(results, names)]
+                parts.append(tables.cpu_table(results, names))
             if "memory" not in chosen.skip:
-                document["memory"] = measure_memory(chosen, remote, material, root)
+                document["memory"] = measure_memory(chosen, remote, plan, root)
                 parts.append(report.memory_table(document["memory"]))
     text = "\n\n".join(parts) + "\n"
-    path = report.write(RESULTS, document, text)
+    path = report.write(RESULTS, "gateway", document, text)
     print(text)
     print(f"written to {path} and {path.with_suffix('.json')}")
     return 0

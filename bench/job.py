@@ -11,14 +11,17 @@ from pathlib import Path
 class Prepared:
     """One signed request as bytes, and what a right answer to it looks like.
 
-    ``head`` is the request line and header (with the body behind it where that is small); ``body`` a file to send after
-    it, of ``body_length`` bytes. Of the answer: ``status``; ``length`` of the body in bytes; ``etag`` without quotes;
-    ``md5`` of the body in hex; ``keys``, how many keys a list has. None means that it is not looked at.
+    ``head`` is the request line and header; ``small_body`` is sent together with it; ``body`` is a file of which
+    ``body_length`` bytes from ``body_offset`` are sent after it. Of the answer: ``status``; ``length`` of the body in
+    bytes; ``etag`` without quotes; ``md5`` of the body in hex; ``keys``, how many keys a list has. None means that it is
+    not looked at.
     """
 
     head: bytes
+    small_body: bytes = b""
     body: Path | None = None
     body_length: int = 0
+    body_offset: int = 0
     status: int = 200
     length: int | None = None
     etag: str | None = None
@@ -28,22 +31,23 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Sends ``requests`` over and over on ``connections`` kept-alive connections.
+    """Sends ``requests`` to the server at ``url`` over and over on ``connections`` kept-alive connections.
 
     Connection i sends the requests i, i + connections, ...: where there are at least as many requests as connections,
     no two of them write to the same key at once. The run ends after ``seconds``, but not before ``minimum`` answers.
+    With ``once`` each request is sent once, in their order, by whichever connection is free, and the run ends after that.
     ``check_first`` requests are sent once before the clock starts, and every byte of their answers is verified.
     ``processes`` are the servers, by name, whose CPU time is read at both ends of the run.
     """
 
-    host: str
-    port: int
+    url: str
     requests: list[Prepared]
     connections: int
-    seconds: float
-    minimum: int
-    check_first: int
-    processes: dict[str, int]
+    seconds: float = 0.0
+    minimum: int = 0
+    check_first: int = 0
+    processes: dict[str, int] = field(default_factory=dict)
+    once: bool = False
 
 
 @dataclass(slots=True)

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
-from contenders import Contender
+from contender import Contender
 from job import Job, Outcome
-from plan import MIB, Material, Row
+from row import MIB, Row
 
 
 class Generator:
@@ -42,6 +43,17 @@ def generator() -> Iterator[Generator]:
         yield Generator(process)
     finally:
         process.communicate()  # closes stdin, which ends it
+
+
+class Plan(Protocol):
+    """How the rows of a bench are measured."""
+
+    def measure(self, row: Row, contender: Contender, load: Generator, scale: float) -> Outcome | None:
+        """One run of the row, ``scale`` times as long as it says; None when the contender does not take part in it.
+
+        What is not to be measured (preparing requests, writing what is then deleted, reading back what was written) is
+        done here as well, before and after. What is wrong then is in the outcome.
+        """
 
 
 @dataclass
@@ -87,33 +99,24 @@ class Result:
 
 
 def run_rows(
-    rows: list[Row], contenders: list[Contender], material: Material, load: Generator, *, rounds: int, scale: float
+    rows: list[Row], contenders: list[Contender], plan: Plan, load: Generator, *, rounds: int, scale: float
 ) -> list[Result]:
     """Measures every row with every contender in every round."""
     results = [Result(row, {contender.name: [] for contender in contenders}) for row in rows]
-    remote = next(contender for contender in contenders if contender.name == "direct")
     for number in range(rounds):
         for position, result in enumerate(results):
             turn = (number + position) % len(contenders)
             for contender in contenders[turn:] + contenders[:turn]:
-                skipped = contender.name == "rclone-fresh" and result.row.operation != "LIST"
-                if contender.name not in result.void and not skipped:
-                    _run_one(result, contender, remote, material, load, scale)
+                if contender.name not in result.void:
+                    _run_one(result, contender, plan, load, scale)
             print(f"round {number + 1}/{rounds}: {_brief(result)}", file=sys.stderr, flush=True)
     return results
 
 
-def _run_one(
-    result: Result, contender: Contender, remote: Contender, material: Material, load: Generator, scale: float
-) -> None:
-    processes = {"remote": remote.pid}
-    if contender is not remote:
-        processes["gateway"] = contender.pid
-    job, written = material.job(result.row, contender, processes, scale)
-    outcome = load.run(job)
-    if outcome.wrong is None and written is not None:
-        answers = len(outcome.latencies)
-        outcome.wrong = material.read_back(result.row, contender, answers, written)
+def _run_one(result: Result, contender: Contender, plan: Plan, load: Generator, scale: float) -> None:
+    outcome = plan.measure(result.row, contender, load, scale)
+    if outcome is None:
+        return
     if outcome.wrong is not None:
         result.void[contender.name] = outcome.wrong
         print(f"VOID {result.row.name}, {contender.name}: {outcome.wrong}", file=sys.stderr, flush=True)
@@ -143,8 +146,8 @@ def throughput(result: Result, name: str) -> str:
     if result.row.size >= MIB:
         value = result.median(name, lambda one: one.megabytes_per_second)
         return "-" if value is None else f"{value:,.0f} MB/s"
-    value = result.median(name, lambda one: one.per_second)
-    return "-" if value is None else f"{value:,.0f} /s"
+    value = result.median(name, lambda one: one.per_second * result.row.keys)
+    return "-" if value is None else f"{value:,.0f}{' keys' if result.row.keys > 1 else ''} /s"
 
 
 def _brief(result: Result) -> str:

@@ -40,6 +40,20 @@ def gateway_to_moto(moto: peers.Server, tmp_path_factory: pytest.TempPathFactory
         yield server
 
 
+@pytest.fixture(scope="session")
+def standalone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Server]:
+    """`s3d run` on the embedded store."""
+    with peers.s3d("local:", tmp_path_factory.mktemp("s3d-standalone")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gateway_to_standalone(standalone: peers.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Server]:
+    """`s3d run` in front of `s3d run` on the embedded store."""
+    with peers.s3d(standalone.url, tmp_path_factory.mktemp("s3d-before-s3d")) as server:
+        yield server
+
+
 @pytest.fixture
 def new_bucket_name() -> Callable[[], str]:
     """Gives names of buckets that no other test of the run uses."""

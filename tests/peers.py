@@ -111,9 +111,14 @@ def clean_env(**extra: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _spawn(command: list[str], log: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, env=env, cwd=log.parent)
+def _spawn(
+    command: list[str], log: Path, env: dict[str, str], *, out: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``log`` gets what the process writes; with ``out`` its standard output goes there."""
+    with contextlib.ExitStack() as files:
+        errors = files.enter_context(log.open("wb"))
+        output = files.enter_context(out.open("wb")) if out else errors
+        process = subprocess.Popen(command, stdout=output, stderr=errors, env=env, cwd=log.parent)
     try:
         yield process
     finally:
@@ -160,25 +165,23 @@ def moto(directory: Path | None = None) -> Iterator[Server]:
 def s3d(
     remote: str, directory: Path | None = None, *, warnings: Collection[str] = (), **settings: str
 ) -> Iterator[Server]:
-    """`s3d run` as a child process in front of `remote`, with further settings as environment variables.
+    """`s3d run` as a child process in front of `remote`, or on the embedded store where that is ``local:``, with further
+    settings as environment variables. ``extra`` has the URL of its admin listener and the file of its standard output.
 
     AssertionError at the end if its log has a warning or an error whose message is not one of `warnings`.
     """
     with _directory(directory) as root:
-        port, admin = free_port(), free_port()
-        env = clean_env(
-            **{
-                "S3_ENDPOINT": remote,
-                "S3D_ENDPOINT": f"http://127.0.0.1:{port}",
-                "S3D_ADMIN_ENDPOINT": f"http://127.0.0.1:{admin}",
-                "S3D_LOCAL_DIR": str(root / "local"),
-                **settings,
-            }
-        )
-        with _spawn([str(BIN / "s3d"), "run"], root / "s3d.log", env) as process:
-            admin_url = f"http://127.0.0.1:{admin}"
-            wait_for(f"{admin_url}/health/ready", process, root / "s3d.log")
-            yield Server(f"http://127.0.0.1:{port}", process, root / "s3d.log", {"admin": admin_url})
+        env = {
+            "S3_ENDPOINT": remote,
+            "S3D_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+            "S3D_ADMIN_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+            "S3D_LOCAL_DIR": str(root / "local"),
+            **settings,
+        }
+        out, admin = root / "s3d.out", env["S3D_ADMIN_ENDPOINT"]
+        with _spawn([str(BIN / "s3d"), "run"], root / "s3d.log", clean_env(**env), out=out) as process:
+            wait_for(f"{admin}/health/ready", process, root / "s3d.log")
+            yield Server(env["S3D_ENDPOINT"], process, root / "s3d.log", {"admin": admin, "out": str(out)})
         unexpected = [line for line in (root / "s3d.log").read_text().splitlines() if not _expected(line, warnings)]
         assert not unexpected, "unexpected in the log of s3d:\n" + "\n".join(unexpected)
 

@@ -1,101 +1,130 @@
-"""A tour: a real SeaweedFS server as the remote, s3d in front of it, and what the aws cli and boto3 see through it.
+"""A tour with two daemons: one on the embedded store is the cloud, the other is a gateway at the edge in front of it.
 
-Everything runs on loopback on free ports, in temporary directories, and is stopped at the end.
+Everything runs on loopback on free ports, in temporary directories, needs nothing but s3d, and is stopped at the end.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-import boto3
 import peers
+
+KEY = "demo/day-1/measurement.bin"
+ANY_KEYS = {"aws_access_key_id": "any", "aws_secret_access_key": "any"}
 
 
 def main() -> int:
     """Runs the tour; 0 when every step did what it should."""
-    with tempfile.TemporaryDirectory(prefix="s3d-demo-") as name, peers.seaweedfs() as remote:
-        say(f"SeaweedFS, the remote, listens on {remote.url}")
-        with peers.s3d(remote.url) as daemon:
-            say(f"s3d, in front of it, listens on {daemon.url} (admin: {daemon.extra['admin']})")
-            tour(Path(name), remote.url, daemon)
-        say("s3d was stopped with SIGTERM")
+    with tempfile.TemporaryDirectory(prefix="s3d-demo-") as name:
+        directory = Path(name)
+        url = f"http://127.0.0.1:{peers.free_port()}"  # of the cloud, which is stopped and started again
+        with peers.s3d(url, directory / "edge", warnings=["the remote does not answer"]) as edge:
+            with cloud(url, directory) as store:
+                say(f"the cloud, an embedded store, listens on {url}; the edge, a gateway to it, on {edge.url}")
+                digest = write_and_read(edge, store, directory)
+                conditions(edge)
+                presigned(edge, digest)
+                say("kill -9 the cloud")
+                store.process.kill()
+                store.process.wait()
+            away(edge, directory)
+            with cloud(url, directory):
+                say("the cloud is back; the edge goes on where it was")
+                s3d(edge, "get", "--quiet", KEY, "-o", str(directory / "later"))
+                expect(sha256(directory / "later") == digest, "the bytes differ")
+                s3d(edge, "status")
+        say("both were stopped with SIGTERM")
     return 0
 
 
-def tour(directory: Path, remote: str, daemon: peers.Server) -> None:
-    """The steps, each printed before it runs."""
+def cloud(url: str, directory: Path) -> AbstractContextManager[peers.Server]:
+    """The daemon that keeps the objects: on the same address and the same directory each time."""
+    return peers.s3d("local:", directory / "cloud", S3D_ENDPOINT=url, S3D_CREATE_BUCKETS="demo")
+
+
+def write_and_read(edge: peers.Server, store: peers.Server, directory: Path) -> str:
+    """An object goes in at the edge and is the same at both; its SHA-256."""
     file = directory / "measurement.bin"
     file.write_bytes(os.urandom(32 << 20))
-    aws(daemon.url, "s3", "mb", "s3://demo")
-    aws(daemon.url, "s3", "cp", str(file), "s3://demo/day 1/measurement.bin", "--no-progress")
-    aws(daemon.url, "s3", "ls", "--recursive", "s3://demo")
-
-    say("boto3 reads it back through s3d, and the remote has the same bytes")
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    for label, url in (("through s3d", daemon.url), ("at the remote", remote)):
-        found = read(url, "demo", "day 1/measurement.bin")
+    digest = sha256(file)
+    say("32 MiB are written at the edge, in parallel parts, and are in the cloud as they were written")
+    s3d(edge, "put", KEY, "-i", str(file), "--metadata", "sensor=7", "--tag", "keep=yes", "--verbose", "--quiet")
+    s3d(store, "ls", "--recursive", "demo")
+    for label, server in (("at the edge", edge), ("in the cloud", store)):
+        s3d(server, "get", "--quiet", KEY, "-o", str(directory / "copy"))
+        found = sha256(directory / "copy")
         print(f"    {label}: sha256 {found}")
         expect(found == digest, "the bytes differ")
+    return digest
 
-    say("a presigned URL, made for s3d's address, works with any HTTP client")
-    url = client(daemon.url).generate_presigned_url(
-        "get_object", {"Bucket": "demo", "Key": "day 1/measurement.bin"}, 60
-    )
-    request = urllib.request.Request(url, headers={"Range": "bytes=0-15"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        print(f"    {answer.status}, {answer.headers['Content-Range']}, x-s3d-state: {answer.headers['x-s3d-state']}")
-        expect(answer.status == 206, "the range was not answered")
 
-    say("a body whose checksum is wrong never becomes an object")
+def conditions(edge: peers.Server) -> None:
+    """What must not be stored is not."""
+    say("a body whose checksum is wrong never becomes an object, and a condition is never ignored")
+    for key, header, value, status in (
+        ("demo/broken", "Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA==", 400),
+        (KEY, "If-None-Match", "*", 412),
+    ):
+        request = urllib.request.Request(f"{edge.url}/{key}", data=b"data", headers={header: value}, method="PUT")
+        print(f"  > PUT /{key}, {header}: {value}")
+        expect(refused(request) == status, f"the answer was not {status}")
+
+
+def presigned(edge: peers.Server, digest: str) -> None:
+    """A URL that can be given to a program that knows nothing of S3."""
+    import botocore.session  # a dependency of s3d: it finds the credentials of a remote
+
+    say("a presigned URL works with any HTTP client")
+    client = botocore.session.Session().create_client("s3", "us-east-1", endpoint_url=edge.url, **ANY_KEYS)
+    bucket, _, key = KEY.partition("/")
+    url = client.generate_presigned_url("get_object", {"Bucket": bucket, "Key": key}, 60)
+    print(f"  > GET {url}")
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        found = hashlib.sha256(answer.read()).hexdigest()
+        print(f"    {answer.status}, x-s3d-state: {answer.headers['x-s3d-state']}, sha256 {found}")
+    expect(found == digest, "the bytes differ")
+
+
+def away(edge: peers.Server, directory: Path) -> None:
+    """The store is gone, and was not asked to go."""
+    say("meanwhile the edge says that its remote is away, so that clients try again")
+    print(f"  > GET /{KEY}")
+    expect(refused(urllib.request.Request(f"{edge.url}/{KEY}")) == 503, "the answer was not 503")
+    say("nothing that was acknowledged is lost: every body is read and compared with its checksum")
+    run([str(peers.BIN / "s3d"), "fsck", str(directory / "cloud" / "local" / "standalone")], peers.clean_env())
+
+
+def refused(request: urllib.request.Request) -> int:
+    """The status of an answer that is an error; prints what it says."""
     try:
-        client(daemon.url).put_object(Bucket="demo", Key="broken", Body=b"data", ContentMD5="AAAAAAAAAAAAAAAAAAAAAA==")
-        expect(False, "the wrong body was accepted")
-    except client(daemon.url).exceptions.ClientError as error:
-        print(f"    {error}")
-
-    say("the command line of s3d itself")
-    environment = peers.clean_env(S3D_ENDPOINT=daemon.url, S3D_ADMIN_ENDPOINT=daemon.extra["admin"])
-    for arguments in (["ls", "demo/"], ["status"], ["rm", "--recursive", "--force", "demo/"]):
-        run([str(peers.BIN / "s3d"), *arguments], environment)
-
-    say("health")
-    with urllib.request.urlopen(f"{daemon.extra['admin']}/health/ready", timeout=5) as answer:
-        print(f"    {json.dumps(json.load(answer))}")
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        text = error.read().decode()
+        code, message = (text.partition(f"<{name}>")[2].partition("<")[0] for name in ("Code", "Message"))
+        print(f"    {error.code} {code}: {message}")
+        return error.code
 
 
-def client(url: str) -> Any:
-    """boto3 with the test credentials. s3d accepts any on loopback; the remote insists on these."""
-    return boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name=peers.REGION,
-        aws_access_key_id=peers.ACCESS_KEY,
-        aws_secret_access_key=peers.SECRET_KEY,
-    )
+def sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def read(url: str, bucket: str, key: str) -> str:
-    """SHA-256 of an object."""
-    digest = hashlib.sha256()
-    for piece in client(url).get_object(Bucket=bucket, Key=key)["Body"].iter_chunks(1 << 20):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def aws(url: str, *arguments: str) -> None:
-    """The aws cli."""
-    run([str(peers.BIN / "aws"), "--endpoint-url", url, *arguments], peers.clean_env())
+def s3d(server: peers.Server, *arguments: str) -> None:
+    """The command line, pointed at one of the daemons."""
+    environment = peers.clean_env(S3D_ENDPOINT=server.url, S3D_ADMIN_ENDPOINT=server.extra["admin"])
+    run([str(peers.BIN / "s3d"), *arguments], environment)
 
 
 def run(command: list[str], environment: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ exercises it in both directions."""
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 
 from s3d.s3 import codec
 from s3d.s3.backend import Backend
-from s3d.s3.message import S3Request, S3Response
+from s3d.s3.errors import RemoteUnreachable, S3Error, error_response
+from s3d.s3.message import FileRange, S3Request, S3Response
 from s3d.s3.model import OPERATIONS
 
 Members = dict[str, Any]
@@ -54,7 +56,7 @@ async def call(backend: Backend, operation: str, members: Members | None = None,
 
 async def answer(backend: Backend, request: S3Request) -> tuple[S3Response, Members]:
     """The answer as it came, and its members."""
-    response = await backend(request)
+    response = await respond(backend, request)
     data = await body_of(response)
     if response.status >= 300 or codec.is_error(data):
         raise Refused(codec.parse_error(response, data), response)
@@ -63,22 +65,47 @@ async def answer(backend: Backend, request: S3Request) -> tuple[S3Response, Memb
     return response, members | ({"Body": data} if streams else {})
 
 
-async def body_of(response: S3Response) -> bytes:
-    """All bytes of a body; the connection is free again afterwards."""
-    if isinstance(response.body, bytes):
-        return response.body
-    assert isinstance(response.body, AsyncGenerator)
+async def respond(backend: Backend, request: S3Request) -> S3Response:
+    """The answer; an error that the backend raises becomes one, as s3d's server makes it."""
     try:
-        return b"".join([piece async for piece in response.body])
+        return await backend(request)
+    except RemoteUnreachable:
+        raise
+    except S3Error as error:
+        head = request.method == "HEAD"
+        return error_response(error, resource=f"/{request.bucket or ''}", request_id=request.request_id, head=head)
+
+
+async def body_of(response: S3Response) -> bytes:
+    """All bytes of a body; connection and files are free again afterwards."""
+    body = response.body
+    if not isinstance(body, AsyncGenerator):
+        return _bytes(body)
+    try:
+        return b"".join([_bytes(piece) async for piece in body])
     finally:
-        await response.body.aclose()
+        await body.aclose()
+
+
+def _bytes(piece: bytes | memoryview | FileRange) -> bytes:
+    """What is read of a file is closed, as by the server."""
+    if not isinstance(piece, FileRange):
+        return bytes(piece)
+    with piece.file:
+        data = os.pread(piece.file.fileno(), piece.length, piece.offset)
+    assert len(data) == piece.length, "the file is shorter than the range"
+    return data
 
 
 @contextlib.contextmanager
-def refused(status: int, *codes: str) -> Iterator[None]:
-    """Expects an S3 error with this status and one of these codes."""
+def refused(
+    status: int, *codes: str, elements: dict[str, str] | None = None
+) -> Iterator[pytest.ExceptionInfo[Refused]]:
+    """Expects an S3 error with this status, one of these codes and these elements among others."""
     with pytest.raises(Refused) as refusal:
-        yield
+        yield refusal
     found = refusal.value
     assert found.status == status, f"refused otherwise: {found}"
     assert found.code in codes, f"refused otherwise: {found}"
+    wanted = elements or {}
+    assert {name: found.elements.get(name) for name in wanted} == wanted, f"refused otherwise: {found.elements}"

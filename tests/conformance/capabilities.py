@@ -62,7 +62,6 @@ _MOTO = {
     "attributes_checksum": "moto leaves Checksum out of the attributes",
     "bad_encoding_type": "moto ignores an unknown encoding-type",
     "bad_token": "moto fails with 500",
-    "bucket_created_twice": "moto answers 200, as us-east-1 does",
     "bucket_name:-hyphen": _LENGTH_ONLY,
     "bucket_name:192.168.5.4": _LENGTH_ONLY,
     "bucket_name:A-Capital": _LENGTH_ONLY,
@@ -113,6 +112,8 @@ _MOTO = {
 CAPABILITIES: dict[str, dict[str, str]] = {
     "memory": {},
     "stack": {},
+    "standalone": {},
+    "standalone-stack": {},
     "remote-seaweedfs": _SEAWEEDFS,
     "remote-moto": _MOTO,
 }

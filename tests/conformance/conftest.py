@@ -1,5 +1,5 @@
-"""Every test here runs against every Backend: the reference model; the whole stack, which is Remote in front of s3d's
-server in front of the model; and Remote in front of real servers."""
+"""Every test here runs against every Backend: the reference model; the embedded store; the whole stack, which is Remote
+in front of s3d's server, in front of either; and Remote in front of real servers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conformance.calling import Refused, call
 from conformance.capabilities import CAPABILITIES, PEERS
+from conformance.versioned import delete, known, versioning
 from model.memory import Memory
 from peers import ACCESS_KEY, REGION, SECRET_KEY
 
@@ -21,6 +22,8 @@ from s3d.s3.errors import S3Error
 from s3d.s3.sigv4 import Credentials
 from s3d.server.config import ServerConfig
 from s3d.server.listener import Server
+from s3d.standalone.backend import Standalone
+from s3d.standalone.config import StandaloneConfig
 
 DEVIATES = (AssertionError, KeyError, Refused, pytest.fail.Exception)
 """How a test fails when a peer does something else."""
@@ -48,17 +51,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
     """The Backend under test."""
-    if request.param == "memory":
-        yield Memory()
-    elif request.param == "stack":
-        server = Server(Memory(), ServerConfig(host="127.0.0.1", port=0))
-        await server.start()
-        async with _remote(server.url) as remote:
-            yield remote
-        await server.stop(0)
-    else:
-        async with _remote(request.getfixturevalue(PEERS[request.param]).url) as remote:
-            yield remote
+    async with contextlib.AsyncExitStack() as stack:
+        if request.param in PEERS:
+            yield await stack.enter_async_context(_remote(request.getfixturevalue(PEERS[request.param]).url))
+            return
+        inner: Backend = Memory()
+        if request.param.startswith("standalone"):
+            inner = await stack.enter_async_context(_standalone(request.getfixturevalue("standalone_directory")))
+        yield await stack.enter_async_context(_behind_a_server(inner)) if "stack" in request.param else inner
+
+
+@pytest.fixture(scope="session")
+def standalone_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the embedded store, which each test opens anew: a store belongs to one event loop, and so does a test."""
+    return tmp_path_factory.mktemp("conformance") / "standalone"
+
+
+@contextlib.asynccontextmanager
+async def _standalone(directory: Path) -> AsyncIterator[Backend]:
+    store = Standalone(StandaloneConfig(directory=directory))
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@contextlib.asynccontextmanager
+async def _behind_a_server(inner: Backend) -> AsyncIterator[Backend]:
+    server = Server(inner, ServerConfig(host="127.0.0.1", port=0))
+    await server.start()
+    async with _remote(server.url) as remote:
+        yield remote
+    await server.stop(0)
 
 
 def _remote(url: str) -> Remote:
@@ -81,12 +106,39 @@ async def bucket(
         del _buckets[place]
 
 
+@pytest.fixture
+async def versioned_bucket(
+    request: pytest.FixtureRequest, backend: Backend, new_bucket_name: Callable[[], str]
+) -> AsyncIterator[str]:
+    """An empty bucket with versioning. On a server it is shared as `bucket` is."""
+    place = f"{request.node.callspec.params['backend']} versioned"
+    name = _buckets.setdefault(place, new_bucket_name())
+    with contextlib.suppress(Refused):
+        await call(backend, "CreateBucket", {"Bucket": name})
+    await versioning(backend, name, "Enabled")
+    yield name
+    if place.removesuffix(" versioned") not in PEERS or not await _without_versions(backend, name):
+        del _buckets[place]
+
+
+async def _without_versions(backend: Backend, bucket: str) -> bool:
+    """Removes every version. False if it cannot be done."""
+    try:
+        for key, version, _, _ in await known(backend, bucket):
+            await delete(backend, {"Bucket": bucket, "Key": key}, version)
+        return not await known(backend, bucket) and await _emptied(backend, bucket, versioned=True)
+    except (Refused, S3Error):
+        return False
+
+
 _buckets: dict[str, str] = {}
 
 
-async def _emptied(backend: Backend, bucket: str) -> bool:
-    """Removes objects and uploads. False if it cannot be done."""
+async def _emptied(backend: Backend, bucket: str, *, versioned: bool = False) -> bool:
+    """Removes objects and uploads. False if it cannot be done, and of a bucket that has been versioned."""
     try:
+        if not versioned and (await call(backend, "GetBucketVersioning", {"Bucket": bucket})).get("Status"):
+            return False
         for entry in (await call(backend, "ListObjectsV2", {"Bucket": bucket})).get("Contents") or []:
             await call(backend, "DeleteObject", {"Bucket": bucket, "Key": entry["Key"]})
         for entry in (await call(backend, "ListMultipartUploads", {"Bucket": bucket})).get("Uploads") or []:

@@ -39,9 +39,23 @@ async def test_a_deleted_bucket_is_gone(backend: Backend, bucket: str) -> None:
 
 
 @pytest.mark.capability("bucket_created_twice")
-async def test_a_bucket_that_is_mine_cannot_be_created_again(backend: Backend, bucket: str) -> None:
+async def test_creating_ones_own_bucket_again_changes_nothing(backend: Backend, bucket: str) -> None:
+    """As us-east-1 does ("CreateBucket", Amazon S3 API Reference)."""
+    await call(backend, "PutObject", {"Bucket": bucket, "Key": "k"}, b"x")
+    await call(backend, "CreateBucket", {"Bucket": bucket})
+    assert (await call(backend, "GetObject", {"Bucket": bucket, "Key": "k"}))["Body"] == b"x"
+
+
+@pytest.mark.capability("bucket_location")
+async def test_a_bucket_stays_where_it_is(backend: Backend, new_bucket_name: Callable[[], str]) -> None:
+    where = {"Bucket": new_bucket_name(), "CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}
+    await call(backend, "CreateBucket", where)
+    assert (await call(backend, "GetBucketLocation", where | {"CreateBucketConfiguration": None}))[
+        "LocationConstraint"
+    ] == "eu-west-1"
+    await call(backend, "CreateBucket", where)
     with refused(409, "BucketAlreadyOwnedByYou"):
-        await call(backend, "CreateBucket", {"Bucket": bucket})
+        await call(backend, "CreateBucket", {"Bucket": where["Bucket"]})
 
 
 @pytest.mark.capability("bucket_not_empty")
@@ -66,7 +80,7 @@ async def test_the_location_of_the_default_region_is_empty(backend: Backend, buc
 
 async def test_what_the_model_does_not_have_is_an_error() -> None:
     with refused(501, "NotImplemented"):
-        await call(Memory(), "GetBucketCors", {"Bucket": "any"})
+        await call(Memory(), "GetBucketAbac", {"Bucket": "any"})
 
 
 @pytest.mark.parametrize("operation", ["ListObjects", "ListObjectsV2", "ListMultipartUploads", "GetBucketLocation"])

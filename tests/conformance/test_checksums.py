@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from conformance.calling import call, refused
 from conformance.capabilities import cases
-from model.store import DIGESTS, checksum
+from model.checksums import DIGESTS, checksum
 
 from s3d.s3.backend import Backend
 

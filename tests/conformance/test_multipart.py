@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conformance.calling import Members, call, refused
 from conformance.capabilities import cases
-from model.store import checksum
+from model.checksums import checksum
 
 from s3d.s3.backend import Backend
 

@@ -1,7 +1,8 @@
-"""What the real-client tests share: the address under test, the remote behind it, a bucket, and a clean environment.
+"""What the real-client tests share: the address under test, the store behind it, a bucket, and a clean environment.
 
-The same tests run with ``S3D_TEST_DIRECT=1`` straight against the remote. That is the control: what fails there too is
-the remote's own limit, what fails only without it is a defect of s3d.
+Each runs against s3d in front of SeaweedFS, and against s3d on the embedded store. With ``S3D_TEST_DIRECT=1`` they run
+straight against SeaweedFS. That is the control: what fails there too is the remote's own limit, what fails only without
+it is a defect of s3d.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-import boto3
 import peers
 import pytest
-from botocore.config import Config
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from e2e.boto import REMOTE_KEYS, s3_client
+from e2e.target import TARGETS, Target
 
 DIRECT = os.environ.get("S3D_TEST_DIRECT") == "1"
 # Through s3d the clients sign with keys that the remote has never seen: only a request that s3d signed anew gets in.
@@ -58,11 +59,17 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return directory / "cert.pem", directory / "key.pem"
 
 
+@pytest.fixture(scope="session", params=["control"] if DIRECT else ["gateway", "standalone"])
+def target(request: pytest.FixtureRequest) -> Target:
+    """Every test runs against each. One that starts daemons of its own in front of the remote says so:
+    ``pytest.mark.parametrize("target", ["gateway"], indirect=True)``."""
+    return Target(request.param, *[request.getfixturevalue(name) for name in TARGETS[request.param]])
+
+
 @pytest.fixture(scope="session")
-def endpoint(request: pytest.FixtureRequest) -> str:
-    """The URL that clients are pointed at: s3d in front of SeaweedFS, or for the control SeaweedFS itself."""
-    server: peers.Server = request.getfixturevalue("seaweedfs" if DIRECT else "gateway")
-    return server.url
+def endpoint(target: Target) -> str:
+    """The URL that clients are pointed at."""
+    return target.server.url
 
 
 @pytest.fixture(scope="session")
@@ -78,23 +85,16 @@ def credentials() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def remote(seaweedfs: peers.Server) -> Iterator[Any]:
-    """A boto3 client straight at the remote: what is really stored there."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=seaweedfs.url,
-        aws_access_key_id=peers.ACCESS_KEY,
-        aws_secret_access_key=peers.SECRET_KEY,
-        region_name=peers.REGION,
-        config=Config(retries={"total_max_attempts": 2}),
-    )
+def remote(target: Target) -> Iterator[Any]:
+    """A boto3 client straight at the store: what is really there."""
+    client = s3_client(target.store.url, REMOTE_KEYS, attempts=2)
     yield client
     client.close()
 
 
 @pytest.fixture
 def bucket(remote: Any) -> Iterator[str]:
-    """A new bucket, made at the remote and emptied and removed there afterwards."""
+    """A new bucket, made at the store and emptied and removed there afterwards."""
     name = f"client-{uuid.uuid4().hex[:12]}"
     remote.create_bucket(Bucket=name)
     yield name

@@ -1,9 +1,12 @@
-"""Keys are opaque bytes end to end: what a client names on the wire is what s3d names on the wire to the remote."""
+"""Keys are opaque bytes end to end: what a client names on the wire is what s3d names on the wire to the remote, and
+what the embedded store keeps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
+from xml.etree import ElementTree
 
 import peers
 import pytest
@@ -110,3 +113,43 @@ def test_aws_chunked_ends_at_s3d(wire: Recorder, address: Address) -> None:
 def test_a_chunked_body_gets_its_length(wire: Recorder, address: Address) -> None:
     seen = _forwarded(wire, address, Outgoing("PUT", "/bucket/k", body=b"hello", chunked=True))
     assert (seen.body, seen.all("Content-Length"), seen.all("Transfer-Encoding")) == (b"hello", [b"5"], [])
+
+
+@pytest.fixture(scope="module")
+def store(standalone: peers.Server) -> Address:
+    """s3d on the embedded store, with the bucket."""
+    address = Address(standalone.url, "ANY", "anything")
+    assert send(address, Outgoing("PUT", "/bucket")).status == 200
+    return address
+
+
+def _listed(store: Address) -> list[bytes]:
+    """The bytes of all keys in the bucket, in the order of the list."""
+    body = send(store, Outgoing("GET", "/bucket?encoding-type=url&list-type=2")).body
+    keys = [entry.text or "" for entry in ElementTree.fromstring(body).findall(".//{*}Key")]
+    return [unquote_to_bytes(key.replace("+", " ")) for key in keys]
+
+
+def _keys() -> dict[bytes, bytes]:
+    return {target: unquote_to_bytes(target.removeprefix(b"/bucket/")) for target in _targets()}
+
+
+@pytest.mark.parametrize(("target", "key"), _keys().items(), ids=[target.decode()[:40] for target in _keys()])
+def test_the_store_keeps_the_key(store: Address, target: bytes, key: bytes) -> None:
+    assert send(store, Outgoing("PUT", target.decode(), body=key)).status == 200
+    assert _listed(store) == [key]
+    for spelling in (target, _targets()[target]):
+        assert send(store, Outgoing("GET", spelling.decode())).body == key
+    assert send(store, Outgoing("DELETE", target.decode())).status == 204
+    assert _listed(store) == []
+
+
+def test_the_store_tells_all_keys_apart(store: Address) -> None:
+    keys = set(_keys().values())
+    for target, key in _keys().items():
+        assert send(store, Outgoing("PUT", target.decode(), body=key)).status == 200
+    assert _listed(store) == sorted(keys)
+    for target, key in _keys().items():
+        assert send(store, Outgoing("GET", target.decode())).body == key
+        send(store, Outgoing("DELETE", target.decode()))
+    assert _listed(store) == []

@@ -1,4 +1,4 @@
-"""The command ``s3d`` as a process: against the daemon in front of SeaweedFS, and where a server would get in the way
+"""The command ``s3d`` as a process: against the daemon, and where a server would get in the way
 of what is tested (keys that it refuses, pages at a chosen moment) against s3d's own listener over the reference model."""
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 import peers
 import pytest
+from e2e.target import Target
 from model.memory import Memory
 
 from s3d.s3.backend import Backend
@@ -33,10 +34,10 @@ S3D = str(peers.BIN / "s3d")
 
 
 @pytest.fixture
-def env(endpoint: str, gateway: peers.Server, *, direct: bool) -> dict[str, str]:
-    if direct:
+def env(target: Target) -> dict[str, str]:
+    if target.name == "control":
         pytest.skip("the command line speaks to the daemon: no remote takes unsigned requests")
-    return peers.clean_env(S3D_ENDPOINT=endpoint, S3D_ADMIN_ENDPOINT=gateway.extra["admin"])
+    return peers.clean_env(S3D_ENDPOINT=target.server.url, S3D_ADMIN_ENDPOINT=target.server.extra["admin"])
 
 
 Result = subprocess.CompletedProcess[bytes]

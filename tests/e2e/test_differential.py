@@ -40,10 +40,14 @@ def _pair(remote: peers.Server, gateway: peers.Server) -> Pair:
     return Pair(direct, Address(gateway.url, "ANYACCESSKEY", "any secret: s3d takes every client on loopback"), names)
 
 
-@pytest.fixture(scope="module", params=["seaweedfs", "moto"])
+GATEWAYS = {"seaweedfs": "gateway", "moto": "gateway_to_moto", "standalone": "gateway_to_standalone"}
+"""Fixtures: the remote, and s3d in front of it."""
+
+
+@pytest.fixture(scope="module", params=list(GATEWAYS))
 def remote(request: pytest.FixtureRequest) -> Remote:
     server = request.getfixturevalue(request.param)
-    gateway = request.getfixturevalue({"seaweedfs": "gateway", "moto": "gateway_to_moto"}[request.param])
+    gateway = request.getfixturevalue(GATEWAYS[request.param])
     return Remote(request.param, _pair(server, gateway), gateway, len(gateway.output()))
 
 

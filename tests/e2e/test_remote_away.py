@@ -16,11 +16,10 @@ from typing import Any
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
-import boto3
 import peers
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
+from e2e.boto import REMOTE_KEYS, s3_client
 
 pytestmark = pytest.mark.peer
 
@@ -68,16 +67,7 @@ class Remote:
 
 
 def _client(url: str, *, attempts: int = 1) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=url,
-        aws_access_key_id=peers.ACCESS_KEY,
-        aws_secret_access_key=peers.SECRET_KEY,
-        region_name=peers.REGION,
-        config=Config(
-            retries={"total_max_attempts": attempts, "mode": "standard"}, connect_timeout=SECONDS, read_timeout=SECONDS
-        ),
-    )
+    return s3_client(url, REMOTE_KEYS, attempts=attempts, connect_timeout=SECONDS, read_timeout=SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -40,16 +40,16 @@ def check_read(members: Mapping[str, Any], found: Object) -> None:
 
 def check_copy(members: Mapping[str, Any], source: Object) -> None:
     """The conditions on the source of a copy: each that fails is a 412 ("CopyObject", Amazon S3 API Reference)."""
-    renamed = {
-        name: members.get(f"CopySource{name}")
-        for name in ("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince")
-    }
-    try:
-        check_read(renamed, source)
-    except S3Error as error:
-        if error.code == "NotModified":
-            raise S3Error("PreconditionFailed") from error
-        raise
+    if (value := members.get("CopySourceIfMatch")) is not None:
+        if not _names(value, source.etag):
+            raise _failed("x-amz-copy-source-If-Match")
+    elif _is_after(source.modified, members.get("CopySourceIfUnmodifiedSince")):
+        raise _failed("x-amz-copy-source-If-Unmodified-Since")
+    if (value := members.get("CopySourceIfNoneMatch")) is not None:
+        if _names(value, source.etag):
+            raise _failed("x-amz-copy-source-If-None-Match")
+    elif (since := members.get("CopySourceIfModifiedSince")) is not None and not _is_after(source.modified, since):
+        raise _failed("x-amz-copy-source-If-Modified-Since")
 
 
 def check_write(members: Mapping[str, Any], key: str, current: Object | None) -> None:
@@ -64,6 +64,20 @@ def check_write(members: Mapping[str, Any], key: str, current: Object | None) ->
             raise S3Error("NoSuchKey", elements={"Key": key})
         if not _names(value, current.etag):
             raise _failed("If-Match")
+
+
+def check_delete(
+    key: str, current: Object | None, *, etag: str | None, modified: datetime | None, size: int | None
+) -> None:
+    """Conditional deletes, which always look at the current version ("Conditional deletes", S3 guide). Time and size of
+    what is not there hold ("DeleteObject", Amazon S3 API Reference)."""
+    check_write({"IfMatch": etag}, key, current)
+    if current is None:
+        return
+    if modified is not None and modified.replace(microsecond=0) != current.modified:
+        raise _failed("x-amz-if-match-last-modified-time")
+    if size is not None and size != len(current.data):
+        raise _failed("x-amz-if-match-size")
 
 
 def _is_after(modified: datetime, limit: datetime | None) -> bool:

@@ -25,15 +25,18 @@ def in_bytes(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
-def page(keys: Iterable[str], *, prefix: str, delimiter: str, after: str, limit: int) -> Page:
-    """``after``: only keys behind it, and not the common prefix that it is itself. ``limit`` counts keys and prefixes;
-    with 0 the page is empty and not truncated."""
+def page(
+    keys: Iterable[str], *, prefix: str, delimiter: str, after: str, limit: int, marker: str | None = None
+) -> Page:
+    """``after``: only keys behind it, and not the common prefix that it is itself (or that ``marker`` is). ``limit``
+    counts keys and prefixes; with 0 the page is empty and not truncated."""
+    seen = after if marker is None else marker
     found = Page()
     for key in sorted(keys, key=in_bytes):
         if not key.startswith(prefix) or in_bytes(key) <= in_bytes(after):
             continue
         group = common_prefix(key, prefix, delimiter)
-        if group is not None and (group == after or group in found.prefixes[-1:]):
+        if group is not None and (group == seen or group in found.prefixes[-1:]):
             continue
         if len(found.keys) + len(found.prefixes) >= limit:
             found.truncated = limit > 0
@@ -67,7 +70,8 @@ def from_token(text: str) -> str:
     except (binascii.Error, ValueError):
         raw = b""
     if raw[:1] != b"\x01":
-        raise S3Error("InvalidArgument", "The continuation token provided is incorrect")
+        elements = {"ArgumentName": "continuation-token", "ArgumentValue": text}
+        raise S3Error("InvalidArgument", "The continuation token provided is incorrect", elements=elements)
     return raw[1:].decode("utf-8", "surrogateescape")
 
 

@@ -1,17 +1,14 @@
-"""What the reference model holds: buckets, objects, uploads. Plain data; a bucket is a dict."""
+"""What the reference model holds: buckets, objects and their versions, uploads. Plain data; a bucket is a dict."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import zlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from awscrt import checksums as crt
+from model.checksums import md5_hex
 from multidict import CIMultiDict
 
 from s3d.s3.errors import S3Error
@@ -28,25 +25,7 @@ _STORED_HEADERS = (
     "expires",
     "x-amz-website-redirect-location",
 )
-
-DIGESTS: dict[str, Callable[[bytes], bytes]] = {
-    "CRC32": lambda data: zlib.crc32(data).to_bytes(4, "big"),
-    "CRC32C": lambda data: crt.crc32c(data).to_bytes(4, "big"),
-    "CRC64NVME": lambda data: crt.crc64nvme(data).to_bytes(8, "big"),
-    "SHA1": lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),
-    "SHA256": lambda data: hashlib.sha256(data).digest(),
-}
-
-
-def checksum(algorithm: str, data: bytes) -> str:
-    """Base64 of the digest. Raises NotImplemented for an algorithm that the model does not have."""
-    if algorithm not in DIGESTS:
-        raise S3Error("NotImplemented", f"the model has no checksum {algorithm}")
-    return base64.b64encode(DIGESTS[algorithm](data)).decode()
-
-
-def md5_hex(data: bytes) -> str:
-    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+_VERSION_ID = re.compile(r"null|[A-Za-z0-9._-]{32}")  # opaque to clients; 32 characters is how S3's own look
 
 
 def now() -> datetime:
@@ -67,6 +46,8 @@ class Part:
 
 @dataclass
 class Object:
+    """One version of an object, or a delete marker, which has neither body nor description."""
+
     data: bytes
     etag: str
     """With its quotes."""
@@ -78,8 +59,16 @@ class Object:
     checksums: Mapping[str, str] = field(default_factory=dict)
     """Member name (``ChecksumCRC32``) to base64, for multipart with ``-N``."""
     checksum_type: str = "FULL_OBJECT"
-    part_sizes: tuple[int, ...] = ()
-    """Of an object that came as a multipart upload."""
+    parts: Mapping[int, Part] = field(default_factory=dict)
+    """Of an object that came as a multipart upload, by the number that they were uploaded with."""
+    version: str = "null"
+    is_marker: bool = False
+    acl: str = "private"
+
+    @property
+    def checksum_members(self) -> Members:
+        """The checksum and its type, as answers have them."""
+        return {**self.checksums, "ChecksumType": self.checksum_type} if self.checksums else {}
 
 
 @dataclass
@@ -91,7 +80,8 @@ class Upload:
     storage_class: str
     initiated: datetime
     algorithm: str | None = None
-    checksum_type: str = "COMPOSITE"
+    """None: S3 computes its default checksum of the whole."""
+    checksum_type: str = "FULL_OBJECT"
     parts: dict[int, Part] = field(default_factory=dict)
 
 
@@ -99,18 +89,73 @@ class Upload:
 class Bucket:
     name: str
     created: datetime
+    location: str = ""
+    """As GetBucketLocation says it: empty in us-east-1."""
+    versioning: str = ""
+    """``Enabled``, ``Suspended``, or empty if it never was configured."""
     objects: dict[str, Object] = field(default_factory=dict)
+    """What a list shows: the current version of each key, where that is no delete marker."""
+    older: dict[str, list[Object]] = field(default_factory=dict)
+    """All other versions of each key, newest first. A current delete marker is the first of them."""
     uploads: dict[str, Upload] = field(default_factory=dict)
     completed: dict[str, tuple[str, Members]] = field(default_factory=dict)
     """Finished uploads by id, with the key and the answer: completing twice answers twice the same."""
+    configurations: dict[str, Any] = field(default_factory=dict)
+    """What is only stored and returned (CORS, policy, ...), by the name of the operation that reads it."""
+    last_version: int = 0
 
-    def object(self, key: str, version: str | None = None) -> Object:
-        """Raises NoSuchKey; the only version here is ``null``."""
-        if version not in (None, "null"):
-            raise S3Error("InvalidArgument", "Invalid version id specified", elements={"ArgumentName": "versionId"})
-        if key not in self.objects:
-            raise S3Error("NoSuchKey", elements={"Key": key})
-        return self.objects[key]
+    def versions(self, key: str) -> list[Object]:
+        """Newest first."""
+        current = [self.objects[key]] if key in self.objects else []
+        return current + self.older.get(key, [])
+
+    def keep(self, key: str, versions: list[Object]) -> None:
+        """Makes these, newest first, the versions of a key."""
+        self.objects.pop(key, None)
+        self.older.pop(key, None)
+        if versions and not versions[0].is_marker:
+            self.objects[key], versions = versions[0], versions[1:]
+        if versions:
+            self.older[key] = versions
+
+    def add(self, key: str, new: Object) -> Members:
+        """Makes ``new`` the current version. It gets an id of its own where versioning is enabled and else replaces the
+        null version. Returns what the answer says of it: suspended buckets do not name the null version of a write."""
+        others = self.versions(key)
+        if self.versioning == "Enabled":
+            self.last_version += 1
+            new.version = f"{self.last_version:032}"
+        else:
+            others = [version for version in others if version.version != "null"]
+        self.keep(key, [new, *others])
+        return {"VersionId": new.version} if self.versioning == "Enabled" else {}
+
+    def read(self, key: str, version: str | None, method: str = "GET") -> Object:
+        """The object that a read means. Raises NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker by its id)
+        or InvalidArgument (no version id)."""
+        if version is None:
+            return self._current(key)
+        check_version_id(version)
+        found = next((one for one in self.versions(key) if one.version == version), None)
+        if found is None:
+            raise S3Error("NoSuchVersion", elements={"Key": key, "VersionId": version})
+        if found.is_marker:
+            headers = {"x-amz-delete-marker": "true", "x-amz-version-id": version, "Allow": "DELETE"}
+            headers["Last-Modified"] = found.modified.strftime("%a, %d %b %Y %H:%M:%S GMT")
+            elements = {"Method": method, "ResourceType": "DeleteMarker"}
+            raise S3Error("MethodNotAllowed", elements=elements, headers=headers)
+        return found
+
+    def _current(self, key: str) -> Object:
+        if key in self.objects:
+            return self.objects[key]
+        hidden = self.older.get(key)
+        headers = {"x-amz-delete-marker": "true", "x-amz-version-id": hidden[0].version} if hidden else {}
+        raise S3Error("NoSuchKey", elements={"Key": key}, headers=headers)
+
+    def named(self, found: Object) -> Members:
+        """The version id in an answer about an object: there once versioning was configured, also as ``null``."""
+        return {"VersionId": found.version} if self.versioning else {}
 
     def upload(self, key: str, upload_id: str) -> Upload:
         upload = self.uploads.get(upload_id)
@@ -142,6 +187,10 @@ class Call:
     def key(self) -> str:
         return str(self.members["Key"])
 
+    @property
+    def version(self) -> str | None:
+        return self.members.get("VersionId")
+
 
 @dataclass
 class Answer:
@@ -150,6 +199,13 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Fields beside those of the members."""
     body: bytes | None = None
+
+
+def check_version_id(version: str) -> None:
+    """Raises InvalidArgument for what cannot be a version id."""
+    if not _VERSION_ID.fullmatch(version):
+        message = "Invalid version id specified" if version else "Version id cannot be the empty string"
+        raise S3Error("InvalidArgument", message, elements={"ArgumentName": "versionId", "ArgumentValue": version})
 
 
 def stored_headers(headers: CIMultiDict[str]) -> CIMultiDict[str]:
@@ -161,37 +217,6 @@ def stored_headers(headers: CIMultiDict[str]) -> CIMultiDict[str]:
     )
     size = sum(len(n) - len("x-amz-meta-") + len(v) for n, v in kept.items() if n.lower().startswith("x-amz-meta-"))
     if size > 2048:
-        raise S3Error("MetadataTooLarge")
+        raise S3Error("MetadataTooLarge", elements={"Size": str(size), "MaxSizeAllowed": "2048"})
     kept.setdefault("Content-Type", "binary/octet-stream")
     return kept
-
-
-def verified_checksums(call: Call) -> dict[str, str]:
-    """Compares the body with every digest that the request declares; returns the checksums by member name.
-
-    One that is asked for (``x-amz-sdk-checksum-algorithm``) without a value is computed, as for a trailer that s3d's
-    server has verified and taken off. The CRC64NVME that S3 adds when nothing is asked for is not part of the model.
-    """
-    declared = call.request.headers.get("Content-MD5")
-    if declared is not None and _md5_of(declared) != md5_hex(call.body):
-        raise S3Error("BadDigest")
-    found = {}
-    for algorithm in DIGESTS:
-        value = call.members.get(f"Checksum{algorithm}")
-        if value is None and call.members.get("ChecksumAlgorithm") != algorithm:
-            continue
-        found[f"Checksum{algorithm}"] = checksum(algorithm, call.body)
-        if value not in (None, found[f"Checksum{algorithm}"]):
-            raise S3Error("BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
-    return found
-
-
-def _md5_of(declared: str) -> str:
-    """The hex digits that a Content-MD5 says. Raises InvalidDigest."""
-    try:
-        digest = base64.b64decode(declared, validate=True)
-    except binascii.Error:
-        digest = b""
-    if len(digest) != 16:
-        raise S3Error("InvalidDigest")
-    return digest.hex()

@@ -29,8 +29,20 @@ def test_documents_name_no_setting_that_does_not_exist(document: Path) -> None:
 
 
 def test_user_guide_has_every_command() -> None:
-    named = set(re.findall(r"^\| `s3d ([a-z]+)", USER_GUIDE, re.MULTILINE))
-    assert named == set(VERBS)
+    named = re.findall(r"^\| `s3d ([a-z]+)", USER_GUIDE, re.MULTILINE)
+    assert named == list(VERBS)
+
+
+def test_readme_has_every_command() -> None:
+    row = re.search(r"^\| Command line: `([a-z ]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert row
+    assert row[1].split() == list(VERBS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_name_no_command_that_does_not_exist(document: Path) -> None:
+    named = set(re.findall(r"`s3d ([a-z]+)", document.read_text()))
+    assert named <= VERBS.keys()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

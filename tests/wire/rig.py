@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from multidict import CIMultiDict
 
@@ -75,9 +77,12 @@ def ok(body: bytes = b"", status: int = 200, **headers: str) -> S3Response:
 
 
 @contextlib.asynccontextmanager
-async def serving(backend: Backend, *, idle: float = PATIENCE) -> AsyncIterator[Server]:
-    """A server on a free loopback port."""
-    server = Server(backend, ServerConfig("127.0.0.1", 0, idle_timeout=idle))
+async def serving(
+    backend: Backend, *, idle: float = PATIENCE, certificate: tuple[Path, Path] | None = None
+) -> AsyncIterator[Server]:
+    """A server on a free loopback port; with a certificate and its key (PEM files) it speaks TLS."""
+    cert, key = certificate or (None, None)
+    server = Server(backend, ServerConfig("127.0.0.1", 0, tls_cert=cert, tls_key=key, idle_timeout=idle))
     await server.start()
     try:
         yield server
@@ -179,9 +184,10 @@ def _parse_head(head: bytes) -> RawAnswer:
 
 
 @contextlib.asynccontextmanager
-async def connected(port: int) -> AsyncIterator[Client]:
-    """A raw connection to a port of loopback."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22)
+async def connected(port: int, *, trusted: Path | None = None) -> AsyncIterator[Client]:
+    """A raw connection to a port of loopback; through TLS if a certificate (PEM file) is trusted."""
+    tls = ssl.create_default_context(cafile=trusted) if trusted else None
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 22, ssl=tls)
     try:
         yield Client(reader, writer)
     finally:

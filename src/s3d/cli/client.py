@@ -158,4 +158,5 @@ async def _stream(response: S3Response) -> AsyncGenerator[bytes, None]:
     assert not isinstance(body, FileRange)  # noqa: S101  a remote has no files
     async with aclosing(body):
         async for piece in body:
+            assert not isinstance(piece, FileRange)  # noqa: S101
             yield bytes(piece)

@@ -5,7 +5,8 @@ click.ClickException
 └── Failure                   1    anything else that went wrong
     ├── S3Failure             1    S3 answered with an error; keeps its code, status and request id
     ├── Unreachable           1    the daemon did not answer
-    └── Misconfigured         2    the settings of ``s3d run`` make no sense
+    ├── Misconfigured         2    the settings of ``s3d run`` make no sense
+    └── CannotCheck           2    ``s3d fsck`` has looked at nothing
 Interrupted              128 + n   signal n ended it (130: Ctrl-C, 141: nobody reads stdout, 143: SIGTERM)
 """
 
@@ -59,6 +60,12 @@ class Unreachable(Failure):
 
 class Misconfigured(Failure):
     """The daemon cannot start with these settings."""
+
+    exit_code = 2
+
+
+class CannotCheck(Failure):
+    """There is no store that could be checked now. Not 1: that says that a store is damaged."""
 
     exit_code = 2
 

@@ -14,34 +14,20 @@ import click
 
 from s3d.cli import options, progress
 from s3d.cli.errors import Failure, readable
-from s3d.cli.target import Target, TargetType
+from s3d.cli.target import Target
 
 if TYPE_CHECKING:
     from s3d.cli.client import Answer, Client
 
 
 @click.command("get")
-@click.argument("target", metavar="BUCKET/KEY", type=TargetType(with_key=True))
-@click.option(
-    "-o",
-    "--output",
-    "path",
-    metavar="FILE",
-    type=click.Path(path_type=Path, allow_dash=True),
-    help="Write FILE, not stdout.",
-)
+@options.object_target
+@options.file("-o", "--output", "Write FILE, not stdout.")
 @click.option(
     "--range", "extent", metavar="BYTES", help="A part of it, as in HTTP: 0-99, 100-, or -100 for the last ones."
 )
 @options.version_id
-@click.option(
-    "--part-size",
-    metavar="SIZE",
-    type=options.SizeType(),
-    default="16MiB",
-    show_default=True,
-    help="What is larger is read into a file in ranges of this size.",
-)
+@options.part_size("What is larger is read into a file in ranges of this size.")
 @options.jobs
 @click.option("-q", "--quiet", is_flag=True, help="Neither metadata nor progress bar on stderr.")
 @options.endpoint
@@ -74,11 +60,10 @@ def command(
     members = target.members | ({"VersionId": version_id} if version_id else {})
     if extent:
         members["Range"] = f"bytes={extent.removeprefix('bytes=')}"
-    to_stdout = path is None or str(path) == "-"
 
     async def main() -> None:
         async with connect(endpoint) as client:
-            if to_stdout or path is None:
+            if path is None:
                 await _to_stdout(client, members, target, quiet=quiet)
             elif extent or not _is_replaceable(path):
                 await _as_stream(client, members, target, path, quiet=quiet)

@@ -21,6 +21,7 @@ VERBS = {
     "put": "Write an object.",
     "set": "Change or show the tags of an object or a bucket.",
     "rm": "Delete objects.",
+    "fsck": "Check the embedded store.",
     "completion": "Print the completion script of a shell.",
 }
 """The verbs in the order of the help, each with the first sentence of its own: verb ``ls`` is in ``s3d/cli/ls.py``."""

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+from s3d.cli.target import TargetType
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 S3_ENDPOINT = "http://localhost:33333"
 ADMIN_ENDPOINT = "http://localhost:33334"
@@ -56,6 +62,22 @@ class PairType(click.ParamType[tuple[str, str]]):
         return name, text
 
 
+def file(short: str, name: str, text: str) -> Callable[[Command], Command]:
+    """The option that names a local file in the place of stdin or stdout, as ``path``; ``-`` is none."""
+    kind = click.Path(path_type=Path, allow_dash=True)
+    return click.option(short, name, "path", metavar="FILE", type=kind, callback=_no_dash, help=text)
+
+
+def _no_dash(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    return None if str(path) == "-" else path
+
+
+def part_size(text: str) -> Callable[[Command], Command]:
+    """The option for the size of the parts that a large object is transferred in."""
+    return click.option("--part-size", metavar="SIZE", type=SizeType(), default="16MiB", show_default=True, help=text)
+
+
+object_target = click.argument("target", metavar="BUCKET/KEY", type=TargetType(with_key=True))
 endpoint = click.option(
     "--endpoint",
     type=EndpointType(),

@@ -11,22 +11,15 @@ import click
 from s3d.cli import options, output, parts
 from s3d.cli.content_type import guess
 from s3d.cli.errors import Failure
-from s3d.cli.target import Target, TargetType
+from s3d.cli.target import Target
 
 if TYPE_CHECKING:
     from s3d.cli.client import Answer
 
 
 @click.command("put")
-@click.argument("target", metavar="BUCKET/KEY", type=TargetType(with_key=True))
-@click.option(
-    "-i",
-    "--input",
-    "path",
-    metavar="FILE",
-    type=click.Path(path_type=Path, allow_dash=True),
-    help="Read FILE, not stdin.",
-)
+@options.object_target
+@options.file("-i", "--input", "Read FILE, not stdin.")
 @click.option("--content-type", metavar="TYPE", help="Media type; without it, guessed from the name.")
 @click.option(
     "-m", "--metadata", metavar="NAME=VALUE", type=options.PairType(), multiple=True, help="User metadata; repeatable."
@@ -34,14 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "-t", "--tag", "tags", metavar="NAME=VALUE", type=options.PairType(), multiple=True, help="A tag; repeatable."
 )
-@click.option(
-    "--part-size",
-    metavar="SIZE",
-    type=options.SizeType(),
-    default="16MiB",
-    show_default=True,
-    help="What is larger goes in parts of this size, in larger ones where 10,000 would not do.",
-)
+@options.part_size("What is larger goes in parts of this size, in larger ones where 10,000 would not do.")
 @options.jobs
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar.")
 @click.option("-v", "--verbose", is_flag=True, help="Say on stderr what was written.")
@@ -73,8 +59,8 @@ def command(
     """
     if not parts.MIN_PART <= part_size <= parts.MAX_PART:
         raise click.BadParameter("S3 takes parts of 5MiB to 5GiB", param_hint="--part-size")
-    name = str(path) if path and str(path) != "-" else ""
-    members = target.members | _object_members(content_type or guess(target.key) or guess(name), metadata, tags)
+    media_type = content_type or guess(target.key) or guess(str(path or ""))
+    members = target.members | _object_members(media_type, metadata, tags)
     with _open(path) as file:
         answer, size = _upload(members, file, endpoint, part_size=part_size, jobs=jobs, show=not quiet)
     report = _report(target, size, answer)
@@ -123,7 +109,7 @@ def _upload(
 def _open(path: Path | None) -> BinaryIO:
     """The input, unbuffered: it is read by its descriptor. stdin stays open."""
     try:
-        if path is None or str(path) == "-":
+        if path is None:
             return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
         if path.is_dir():
             raise Failure(f"{path} is a directory; put writes one object.")

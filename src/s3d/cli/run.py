@@ -35,6 +35,7 @@ command = click.Command(
     params=[_option(setting) for setting in SETTINGS.values()],
     help="""Start the daemon.
 
-    It serves the S3 API of the remote until SIGTERM or Ctrl-C. Each setting is a flag, an environment variable or a line
-    in the TOML file of --config; flags win over the environment, the environment over the file.""",
+    It serves the S3 API of the remote, or of the embedded store on this machine's disk (--s3-endpoint local:), until
+    SIGTERM or Ctrl-C. Each setting is a flag, an environment variable or a line in the TOML file of --config; flags win
+    over the environment, the environment over the file.""",
 )

@@ -42,7 +42,8 @@ class Admin:
     ==================  ================================================================================
     GET /health/live    200 while the event loop runs
     GET /health/ready   200 while the daemon serves, else 503; ``{"serving": ..., "remote": PART}``: also
-                        with the remote away the daemon serves, and the part says so
+                        with the remote away the daemon serves, and the part says so. Where the embedded
+                        store takes its place, the part is ``standalone``
     GET /status         the document of `Status`
     ==================  ================================================================================
 
@@ -90,7 +91,7 @@ class Admin:
 
     async def _ready(self, _request: web.Request) -> web.Response:
         serving = self._serving()
-        return _json(200 if serving else 503, {"serving": serving, "remote": self._status.part("remote")})
+        return _json(200 if serving else 503, {"serving": serving, **self._status.parts("remote", "standalone")})
 
     async def _document(self, _request: web.Request) -> web.Response:
         return _json(200, self._status.document())

@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 
 from s3d.daemon import environment, toml_file
 from s3d.daemon.settings import SETTINGS, Setting
-from s3d.daemon.values import Endpoint, Secret, is_loopback
+from s3d.daemon.values import Endpoint, Local, Secret, is_loopback
 from s3d.remote.config import RemoteConfig
 from s3d.server.config import ServerConfig
+from s3d.standalone.config import StandaloneConfig
 
 
 class ConfigError(Exception):
@@ -61,7 +62,8 @@ class Config:
     local_dir: Path
     server: ServerConfig
     admin: AdminConfig
-    remote: RemoteConfig
+    store: RemoteConfig | StandaloneConfig
+    """Where the objects are: at the remote, or in the embedded store."""
     log: LogConfig
     shutdown_grace: float
     """Seconds that requests in flight may take to finish after SIGTERM."""
@@ -92,6 +94,15 @@ def load(flags: Mapping[str, str | None], environ: Mapping[str, str]) -> Config:
     if problems:
         raise ConfigError(problems)
     return _config(values, in_force)
+
+
+def embedded_store(environ: Mapping[str, str]) -> StandaloneConfig:
+    """That of the settings; where they name another remote, the one that ``local:`` would be. Raises `ConfigError`."""
+    store = load({}, environ).store
+    if not isinstance(store, StandaloneConfig):
+        store = load({"s3_endpoint": "local:"}, environ).store
+    assert isinstance(store, StandaloneConfig)  # noqa: S101  # what local: gives
+    return store
 
 
 def _layers(
@@ -137,10 +148,20 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         )
     if _overlap(server, admin):
         yield f"S3D_ENDPOINT and S3D_ADMIN_ENDPOINT both use port {server.port}: give one of them another port"
-    if values["S3_ENDPOINT"] is not None:
-        for name, listener in (("S3D_ENDPOINT", server), ("S3D_ADMIN_ENDPOINT", admin)):
-            if is_same(values["S3_ENDPOINT"], listener.host, listener.port):
-                yield f"S3_ENDPOINT is the address of {name}, s3d itself: set it to the remote, or change the port"
+    yield from _store(values["S3_ENDPOINT"], server, admin, values["S3D_CREATE_BUCKETS"])
+
+
+def _store(store: str | Local | None, server: Endpoint, admin: Endpoint, buckets: object) -> Iterator[str]:
+    if isinstance(store, Local):
+        return
+    if buckets is not None:
+        yield (
+            "S3D_CREATE_BUCKETS is for the embedded store, but S3_ENDPOINT is not local: or local:PATH: unset "
+            "S3D_CREATE_BUCKETS, and make buckets of a remote by its own means"
+        )
+    for name, listener in (("S3D_ENDPOINT", server), ("S3D_ADMIN_ENDPOINT", admin)):
+        if store is not None and is_same(store, listener.host, listener.port):
+            yield f"S3_ENDPOINT is the address of {name}, s3d itself: set it to the remote, or change the port"
 
 
 def _tls(server: Endpoint, values: Mapping[str, Any]) -> Iterator[str]:
@@ -185,16 +206,23 @@ def _config(values: Mapping[str, Any], in_force: Mapping[str, InForce]) -> Confi
             spool_dir=values["S3D_LOCAL_DIR"] / "spool",
         ),
         admin=AdminConfig(host=admin.host, port=admin.port, token=values["S3D_ADMIN_TOKEN"]),
-        remote=RemoteConfig(
-            endpoint=values["S3_ENDPOINT"],
-            addressing=values["S3D_REMOTE_ADDRESSING"],
-            connect_timeout=values["S3D_REMOTE_CONNECT_TIMEOUT"],
-            idle_timeout=values["S3D_REMOTE_IDLE_TIMEOUT"],
-            response_timeout=values["S3D_REMOTE_RESPONSE_TIMEOUT"],
-            max_connections=values["S3D_REMOTE_CONNECTIONS"],
-            ca_bundle=values["S3D_REMOTE_CA_BUNDLE"],
-        ),
+        store=_store_config(values),
         log=LogConfig(level=values["S3D_LOG_LEVEL"], format=values["S3D_LOG_FORMAT"]),
         shutdown_grace=values["S3D_SHUTDOWN_GRACE"],
         settings=in_force,
+    )
+
+
+def _store_config(values: Mapping[str, Any]) -> RemoteConfig | StandaloneConfig:
+    if isinstance(values["S3_ENDPOINT"], Local):
+        directory = values["S3_ENDPOINT"].directory or values["S3D_LOCAL_DIR"] / "standalone"
+        return StandaloneConfig(directory, values["S3D_CREATE_BUCKETS"] or ())
+    return RemoteConfig(
+        endpoint=values["S3_ENDPOINT"],
+        addressing=values["S3D_REMOTE_ADDRESSING"],
+        connect_timeout=values["S3D_REMOTE_CONNECT_TIMEOUT"],
+        idle_timeout=values["S3D_REMOTE_IDLE_TIMEOUT"],
+        response_timeout=values["S3D_REMOTE_RESPONSE_TIMEOUT"],
+        max_connections=values["S3D_REMOTE_CONNECTIONS"],
+        ca_bundle=values["S3D_REMOTE_CA_BUNDLE"],
     )

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import logging
 import os
 import signal
 import ssl
+import sys
 from collections.abc import Callable
 from typing import Protocol
 
 import s3d
+from s3d.daemon import hints
 from s3d.daemon import log as logs
 from s3d.daemon.config import Config, is_same
 from s3d.daemon.notify import notify
 from s3d.daemon.values import Endpoint, is_loopback, remote_endpoint
+from s3d.local.directory import CannotOpen
 from s3d.remote.credentials import Chain, NoCredentials
 from s3d.server.sockets import CannotListen
+from s3d.standalone.config import StandaloneConfig
 
 OK, FAILED, MISUSED = 0, 1, 2
 """Exit codes: stopped by a signal after it served; it could not start; the configuration cannot work."""
@@ -78,11 +83,12 @@ async def _serve(config: Config, build: Callable[[Config], Daemon]) -> int:
     daemon = build(with_local_directory(config))
     try:
         await daemon.start()
-    except (CannotListen, OSError) as error:
+    except (CannotListen, CannotOpen, OSError) as error:
         log.error(why_not_started(error, config))
         await daemon.stop(0)
         return FAILED
     _announce(config, daemon)
+    _hint(config, daemon)
     notify("READY=1")
     await stopping.wait()
     notify("STOPPING=1")
@@ -111,19 +117,19 @@ async def missing_remote(config: Config) -> str | None:
 
     Only where nothing names a remote is the absence of credentials certain to be a mistake; else they may come later.
     """
-    if config.remote.endpoint is not None:
+    if isinstance(config.store, StandaloneConfig) or config.store.endpoint is not None:
         return None
     chain = Chain()
     try:
-        found = await chain.locate(None, config.remote.region)
+        found = await chain.locate(None, config.store.region)
         if not found.is_aws:
             return wrong_endpoint(found.endpoint, config)
         await chain.get()
     except NoCredentials as error:
         return (
             "there is no remote to serve: set S3_ENDPOINT=https://HOST[:PORT] and "
-            "AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY for an S3 store, or only the credentials for AWS itself "
-            f"({error})"
+            "AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY for an S3 store, only the credentials for AWS itself, or "
+            f"S3_ENDPOINT=local: for the embedded store on this machine's disk ({error})"
         )
     return None
 
@@ -168,6 +174,8 @@ def why_not_started(error: Exception, config: Config) -> str:
     if isinstance(error, CannotListen):
         is_admin = (error.host, error.port) == (config.admin.host, config.admin.port)
         return f"{error} in {'S3D_ADMIN_ENDPOINT' if is_admin else 'S3D_ENDPOINT'}"
+    if isinstance(error, CannotOpen):
+        return f"the embedded store cannot be opened: {error}"
     if isinstance(error, ssl.SSLError):
         return f"the certificate cannot be used ({error}): check S3D_TLS_CERT and S3D_TLS_KEY"
     return f"s3d cannot start: {error}"
@@ -177,11 +185,24 @@ def _announce(config: Config, daemon: Daemon) -> None:
     scheme = "https" if config.server.tls_cert else "http"
     endpoint = Endpoint(scheme, config.server.host, daemon.server.port).url
     admin = Endpoint("http", config.admin.host, daemon.admin.port).url
-    remote = config.remote.endpoint or "AWS or the endpoint of the AWS configuration"
-    log.info(f"s3d {s3d.__version__} serves S3 on {endpoint} for {remote}; admin on {admin}")
+    if isinstance(config.store, StandaloneConfig):
+        source = f"the embedded store in {config.store.directory}"
+    else:
+        source = config.store.endpoint or "AWS or the endpoint of the AWS configuration"
+    log.info(f"s3d {s3d.__version__} serves S3 on {endpoint} for {source}; admin on {admin}")
     if not is_loopback(config.server.host):
         log.warning(
             "clients on other machines are refused, since there are no client credentials: "
             "listen on localhost in S3D_ENDPOINT",
             extra={"endpoint": endpoint},
         )
+
+
+def _hint(config: Config, daemon: Daemon) -> None:
+    """Tells the person who started an embedded store how to use it. That nobody reads is no error."""
+    if not isinstance(config.store, StandaloneConfig):
+        return
+    text = hints.text(config.server, daemon.server.port, config.store)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(text)
+        sys.stdout.flush()

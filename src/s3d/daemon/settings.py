@@ -65,9 +65,17 @@ _ROWS = (
     Setting(
         "S3_ENDPOINT",
         "URL",
-        values.remote_endpoint,
+        values.store,
         None,
-        "Remote S3; unset, it is AWS or what the AWS configuration names.",
+        "Remote S3; unset, it is AWS or what the AWS configuration names; `local:` or `local:PATH` is the embedded store.",
+    ),
+    Setting(
+        "S3D_CREATE_BUCKETS",
+        "NAMES",
+        values.bucket_names,
+        None,
+        "Buckets that the embedded store makes at its start, separated by commas or spaces.",
+        toml=(str, list),
     ),
     Setting(
         "S3D_DOMAIN",

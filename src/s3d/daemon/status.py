@@ -34,10 +34,9 @@ class Status:
         }
         return process | {name: part() for name, part in self._parts.items()}
 
-    def part(self, name: str) -> object:
-        """One part, or None where there is none of that name."""
-        part = self._parts.get(name)
-        return part() if part is not None else None
+    def parts(self, *names: str) -> dict[str, object]:
+        """Those of these parts that there are."""
+        return {name: self._parts[name]() for name in names if name in self._parts}
 
 
 def resident_bytes() -> int:

@@ -188,14 +188,51 @@ def listen(default_port: int) -> Callable[[str], Endpoint]:
 
 def remote_endpoint(text: str) -> str:
     """The URL of a remote, in normal form."""
-    if text.lower().startswith("local:"):
-        raise ValueError(
-            "the embedded store is not part of this version of s3d: give the URL of a remote, or unset it to use AWS"
-        )
     url, host, port = _url(text, "https://s3.example.com")
     if port == 0:
         raise ValueError("port 0 is no port of a remote")
     return f"{url.scheme}://{bracketed(host)}" + (f":{port}" if port else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The embedded store: ``directory``, or None for the one below the local storage directory."""
+
+    directory: Path | None
+
+
+def store(text: str) -> str | Local:
+    """Where objects are kept: the URL of a remote, in normal form, or ``local:`` or ``local:PATH``."""
+    if text.strip().lower().startswith("local:"):
+        place = text.strip()[len("local:") :].strip()
+        if place.startswith("//"):  # as in a URL, where a host would follow
+            raise ValueError("accepted is local: or local:PATH with no or one slash in front, such as local:/srv/s3")
+        return Local(path(place) if place else None)
+    if "://" not in text:
+        raise ValueError(
+            "accepted is a URL with http:// or https:// in front, such as https://s3.example.com, or local: or "
+            "local:PATH for the embedded store"
+        )
+    return remote_endpoint(text)
+
+
+def bucket_names(text: str) -> tuple[str, ...]:
+    """Names of buckets, separated by commas or spaces, each once."""
+    from s3d.s3.errors import S3Error  # nothing that the help should import
+    from s3d.standalone.bucket_name import check
+
+    names = text.replace(",", " ").split()
+    for name in names:
+        try:
+            check(name)
+        except S3Error as error:
+            raise ValueError(
+                "accepted are names of buckets, separated by commas or spaces, each of 3 to 63 lower-case letters, "
+                f"digits, hyphens and dots, by the naming rules of S3; {name!r} is not one"
+            ) from error
+    if not names:
+        raise ValueError("accepted are names of buckets, separated by commas or spaces")
+    return tuple(dict.fromkeys(names))
 
 
 def _url(text: str, example: str) -> tuple[SplitResult, str, int | None]:

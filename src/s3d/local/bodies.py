@@ -64,7 +64,7 @@ class Bodies:
         self._directory = directory / "bodies"
         self.database = database
         self._pins: Counter[str] = Counter()
-        self._sweeping = False
+        self._skipped = False  # files in `trash` that somebody reads
         self._sweep_again = False
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -139,7 +139,7 @@ class Bodies:
         """Lets go of files that `read` kept."""
         self._pins.subtract(files)
         self._pins = +self._pins
-        if self._sweep_again:
+        if self._skipped:
             self.sweep()
 
     # Removing.
@@ -158,7 +158,9 @@ class Bodies:
             except S3Error:
                 return  # the disk fails, and that was logged; the next start removes them
             rows = self.database.reader.execute("SELECT file FROM trash").fetchall()
-            removed = await asyncio.to_thread(self._remove, [file for (file,) in rows if not self._pins[file]])
+            unread = [file for (file,) in rows if not self._pins[file]]
+            self._skipped = len(unread) < len(rows)
+            removed = await asyncio.to_thread(self._remove, unread)
             if removed:
                 self.database.change_later(partial(_forget, files=removed))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -47,9 +48,10 @@ class Lock:
             raise CannotOpen(
                 f"{directory} is on a file system that cannot lock files ({error.strerror}): choose another directory"
             ) from error
-        os.ftruncate(file, 0)
-        os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
         self._file = file
+        with contextlib.suppress(OSError):  # a full disk: who holds the lock matters only to whom it refuses
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         """Also if it is not held."""
@@ -71,10 +73,18 @@ def make(directory: Path) -> None:
         raise CannotOpen(f"the directory {directory} cannot be used ({error.strerror}): choose another one") from error
 
 
+def sync(handle: int) -> None:
+    """fsync(2), and on macOS what that does elsewhere: there it leaves the bytes in the drive's own buffer."""
+    if hasattr(fcntl, "F_FULLFSYNC"):
+        fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(handle)
+
+
 def sync_directory(directory: Path) -> None:
     """Makes names in it durable: those that were made, renamed or removed (fsync(2): that of the file is not enough)."""
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(handle)
+        sync(handle)
     finally:
         os.close(handle)

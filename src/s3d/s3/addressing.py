@@ -7,8 +7,8 @@ arrived: no dot segments are removed and no slashes merged, because keys are opa
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from s3d.s3.errors import S3Error
 from s3d.s3.uri import parse_query, unquote
@@ -18,8 +18,7 @@ _ABSOLUTE_FORM = re.compile(r"https?://([^/?]*)", re.IGNORECASE)  # RFC 9112 sec
 _DNS_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What a request line and its Host name: bucket and key (None when absent), and the decoded query in order."""
 
     bucket: str | None
@@ -38,7 +37,7 @@ def parse_target(target: str, host: str, domains: tuple[str, ...]) -> Target:
     if not target.startswith("/"):
         target, host = _origin_form(target, host)
     path, _, query = target.partition("?")
-    if _BROKEN_ESCAPE.search(target):
+    if "%" in target and _BROKEN_ESCAPE.search(target):
         raise S3Error("InvalidURI", "The URI has a '%' that is not followed by two hexadecimal digits.")
     bucket = virtual_host_bucket(host, domains)
     if bucket is not None:

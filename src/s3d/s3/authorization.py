@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from functools import lru_cache
 
 from s3d.s3.errors import S3Error
 
@@ -107,8 +108,10 @@ def headers_in_query(query: Query, authorization: Authorization) -> tuple[Query,
 def check_expiry(authorization: Authorization, now: datetime | None = None) -> None:
     """Refuses a presigned request whose time is over, as S3 does: AccessDenied."""
     expires = authorization.expires_at
+    if expires is None:
+        return
     now = now or datetime.now(UTC)
-    if expires is not None and now > expires:
+    if now > expires:
         elements = {"Expires": _iso(expires), "ServerTime": _iso(now)}
         raise S3Error("AccessDenied", "Request has expired", elements=elements)
 
@@ -117,7 +120,7 @@ def _read_header(header: str, headers: Mapping[str, str]) -> Authorization:
     usual = _USUAL_HEADER.fullmatch(header)
     if usual is not None:
         _check_date(headers)
-        return Authorization(Kind.HEADER, 4, usual[1])
+        return _in_header(usual[1])
     scheme, _, rest = header.strip().partition(" ")
     if scheme == "AWS":
         access_key, colon, signature = rest.strip().rpartition(":")
@@ -144,6 +147,12 @@ def _read_header(header: str, headers: Mapping[str, str]) -> Authorization:
         )
     _check_date(headers)
     return Authorization(Kind.HEADER, 4, fields["Credential"].partition("/")[0])
+
+
+@lru_cache(64)
+def _in_header(access_key: str) -> Authorization:
+    """The usual kind of signature. A client has one key and sends many requests."""
+    return Authorization(Kind.HEADER, 4, access_key)
 
 
 def _read_query_v4(query: dict[str, str]) -> Authorization:
@@ -184,6 +193,7 @@ def _check_date(headers: Mapping[str, str]) -> None:
         raise S3Error("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
 
 
+@lru_cache(64)  # a busy client sends the same second many times
 def _compact_date(text: str) -> datetime | None:
     """``20260102T030405Z``; strptime would cost more than the rest of this file together."""
     if not _COMPACT_DATE.fullmatch(text):

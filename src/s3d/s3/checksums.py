@@ -170,9 +170,10 @@ def declared(
         expectations.append(Expectation("x-amz-content-sha256", expected, hashlib.sha256(), code, True))
     if "Content-MD5" in headers:
         expectations.append(_content_md5(",".join(headers.getall("Content-MD5"))))
-    if body_checksums:
-        expectations += _in_header(headers)
-    expectations += _in_trailer(trailers, has_header=body_checksums and any(name in headers for name in BY_HEADER))
+    in_header = _in_header(headers) if body_checksums else []
+    expectations += in_header
+    if trailers:
+        expectations += _in_trailer(trailers, has_header=bool(in_header))
     return expectations
 
 
@@ -184,7 +185,7 @@ def _content_md5(value: str) -> Expectation:
 
 
 def _in_header(headers: CIMultiDict[str]) -> list[Expectation]:
-    found = [(algorithm, value) for name, algorithm in BY_HEADER.items() for value in headers.getall(name, ())]
+    found = [(BY_HEADER[name.lower()], value) for name, value in headers.items() if name.lower() in BY_HEADER]
     if not found:
         return []
     if len(found) > 1:

@@ -21,7 +21,9 @@ from s3d.s3.message import S3Response
 _UNWRITABLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 STATUS: dict[str, tuple[int, str]] = {
+    "AccessControlListNotSupported": (400, "The bucket does not allow ACLs"),
     "AccessDenied": (403, "Access Denied"),
+    "AccessForbidden": (403, "CORSResponse: This CORS request is not allowed."),
     "AuthorizationHeaderMalformed": (400, "The authorization header that you provided is not valid."),
     "AuthorizationQueryParametersError": (400, "The authorization query parameters that you provided are not valid."),
     "BadDigest": (400, "The Content-MD5 or checksum value that you specified did not match what the server received."),
@@ -38,6 +40,10 @@ STATUS: dict[str, tuple[int, str]] = {
     "IncorrectNumberOfFilesInPostRequest": (400, "POST requires exactly one file upload per request."),
     "InternalError": (500, "An internal error occurred. Try again."),
     "InvalidArgument": (400, "Invalid Argument"),
+    "InvalidBucketAclWithObjectOwnership": (
+        400,
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    ),
     "InvalidBucketName": (400, "The specified bucket is not valid."),
     "InvalidBucketState": (409, "The request is not valid for the current state of the bucket."),
     "InvalidDigest": (400, "The Content-MD5 or checksum value that you specified is not valid."),
@@ -52,10 +58,7 @@ STATUS: dict[str, tuple[int, str]] = {
     "InvalidTag": (400, "The tag provided was not a valid tag."),
     "InvalidURI": (400, "The specified URI couldn't be parsed."),
     "KeyTooLongError": (400, "Your key is too long"),
-    "MalformedACLError": (
-        400,
-        "The XML that you provided was not well-formed or did not validate against the schema.",
-    ),
+    "MalformedACLError": (400, "The ACL that you provided was not well-formed or did not validate."),
     "MalformedPOSTRequest": (400, "The body of your POST request is not well-formed multipart/form-data."),
     "MalformedPolicy": (400, "The policy is not in the valid JSON format."),
     "MalformedTrailerError": (400, "The request contained trailing data that was not well-formed."),
@@ -65,6 +68,7 @@ STATUS: dict[str, tuple[int, str]] = {
     "MetadataTooLarge": (400, "Your metadata headers exceed the maximum allowed metadata size."),
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
+    "MissingSecurityHeader": (400, "Your request was missing a required header"),
     "NoSuchBucket": (404, "The specified bucket does not exist"),
     "NoSuchBucketPolicy": (404, "The bucket policy does not exist"),
     "NoSuchCORSConfiguration": (404, "The CORS configuration does not exist"),
@@ -83,13 +87,14 @@ STATUS: dict[str, tuple[int, str]] = {
     "PreconditionFailed": (412, "At least one of the preconditions that you specified did not hold."),
     "ReplicationConfigurationNotFoundError": (404, "The replication configuration was not found"),
     "RequestHeaderSectionTooLarge": (400, "Your request header section exceeds the maximum allowed size."),
-    "RequestTimeTooSkewed": (403, "The difference between the request time and the server's time is too large."),
     "RequestTimeout": (400, "Your socket connection to the server was not read from or written to in time."),
+    "RequestTimeTooSkewed": (403, "The difference between the request time and the server's time is too large."),
     "ServerSideEncryptionConfigurationNotFoundError": (404, "The server side encryption configuration was not found"),
     "ServiceUnavailable": (503, "Service is unable to handle request."),
     "SignatureDoesNotMatch": (403, "The request signature that was calculated does not match the one provided."),
     "SlowDown": (503, "Please reduce your request rate."),
     "TooManyBuckets": (400, "You have attempted to create more buckets than allowed."),
+    "UnexpectedContent": (400, "This request does not support content"),
     "UserKeyMustBeSpecified": (400, "The bucket POST request must contain the specified field name."),
     "XAmzContentSHA256Mismatch": (400, "The provided 'x-amz-content-sha256' header does not match what was computed."),
 }

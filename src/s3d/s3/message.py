@@ -2,8 +2,8 @@
 
 A *request* body is ``bytes`` (small) or a `Body` (a stream, or a file that can be sent again). A *response* body is
 ``bytes``, a `FileRange` (so that the server can use sendfile) or an async generator of buffers that stay as they are
-(``bytes`` or ``memoryview``). Memory use does not
-depend on the size of an object: only ``bytes`` bodies are ever whole in one place.
+(``bytes`` or ``memoryview``) and of `FileRange` (an object can be a chain of files). Memory use does not depend on the size
+of an object: only ``bytes`` bodies are ever whole in one place.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Body(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileRange:
-    """``length`` bytes of an open file from ``offset`` on, read by position. Whoever sends it closes it."""
+    """``length`` bytes of an open file from ``offset`` on, read by position. Whoever sends it closes it, also one that
+    came out of a generator and is not sent after all."""
 
     file: BinaryIO
     offset: int
@@ -51,7 +52,7 @@ class FileRange:
 
 
 RequestBody = bytes | Body
-ResponseBody = bytes | FileRange | AsyncGenerator[bytes | memoryview, None]
+ResponseBody = bytes | FileRange | AsyncGenerator[bytes | memoryview | FileRange, None]
 
 
 def body_length(body: RequestBody) -> int:

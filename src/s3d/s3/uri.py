@@ -29,6 +29,8 @@ def quote(text: str) -> str:
 
 def parse_query(text: str) -> list[tuple[str, str]]:
     """Decoded parameters in order; ``+`` is a space (HTML forms); a name without ``=`` has the value ``""``."""
+    if not text:
+        return []
     pairs: list[tuple[str, str]] = []
     for part in text.split("&"):
         if part:

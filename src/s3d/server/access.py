@@ -7,12 +7,16 @@ name resolve to this machine (DNS rebinding); so the name that a request is sent
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 
 from s3d.s3.addressing import host_name
 from s3d.s3.authorization import Authorization, Kind
 from s3d.s3.errors import S3Error
+
+AllowsOrigin = Callable[[str | None, str, str], bool]
+"""Whether a bucket (None: none is named) takes requests of a page of an origin (the Origin field), with a method."""
 
 
 def check_peer(address: str | None) -> None:
@@ -21,6 +25,7 @@ def check_peer(address: str | None) -> None:
         raise S3Error("AccessDenied", "This daemon has no client credentials, so it serves clients on loopback only.")
 
 
+@lru_cache(1024)  # of names that pass: an error is not remembered
 def check_host(host: str, names: tuple[str, ...]) -> None:
     """Refuses a request to a name that is not the daemon's: AccessDenied. ``host`` is a Host field, ``names`` are those
     of the daemon; names below them and below localhost, and IP addresses, which nobody can rebind, are its own too."""
@@ -31,13 +36,22 @@ def check_host(host: str, names: tuple[str, ...]) -> None:
     raise S3Error("AccessDenied", message)
 
 
-def check_browser(method: str, headers: Mapping[str, str], authorization: Authorization) -> None:
+def check_browser(
+    method: str,
+    headers: Mapping[str, str],
+    authorization: Authorization,
+    bucket: str | None = None,
+    allows_origin: AllowsOrigin | None = None,
+) -> None:
     """Refuses what a web page of another site causes: AccessDenied. A signature does not help, as it cannot be verified.
 
-    Pages of the same site, other ports included, pass. So do preflights, which ask and change nothing, and links to
-    presigned URLs, whose answers the other site's page cannot read.
+    Pages of the same site, other ports included, pass. So do preflights, which ask and change nothing, links to presigned
+    URLs, whose answers the other site's page cannot read, and pages whose origin the bucket's own rules allow.
     """
     if headers.get("Sec-Fetch-Site", "").lower() != "cross-site" or method == "OPTIONS":
+        return
+    origin = headers.get("Origin")
+    if origin is not None and allows_origin is not None and allows_origin(bucket, origin, method):
         return
     link = method in ("GET", "HEAD") and headers.get("Sec-Fetch-Mode", "").lower() == "navigate"
     if authorization.kind is Kind.NONE or not link:
@@ -52,6 +66,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
+@lru_cache(1024)
 def _is_loopback(address: str) -> bool:
     if address.startswith("127."):
         return True

@@ -1,31 +1,24 @@
 """Writing an answer on the connection, exactly as the Backend gave it.
 
 aiohttp's own response classes add headers (Content-Type, Server) and encode what they are given; an answer that comes
-from the remote must leave as it is. What is written here is the head and the framing; flow control is aiohttp's.
+from the remote must leave as it is. What is written here is the head and the framing.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import fcntl
-import os
-import socket
-import struct
-import termios
-from array import array
-from collections.abc import AsyncGenerator
+import time
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
-from aiohttp.http_writer import StreamWriter
 from aiohttp.web import BaseRequest
 
 from s3d.s3.errors import S3Error
-from s3d.s3.message import FileRange, S3Response
+from s3d.s3.message import FileRange, ResponseBody, S3Response
+from s3d.server import flow
+from s3d.server.send_file import read_small, send_file
 
 _REASONS = {status.value: status.phrase for status in HTTPStatus}
-_FILE_PIECE = 1 << 18  # bytes
 _NO_BODY = frozenset({204, 304})
 
 
@@ -44,49 +37,55 @@ class Answer:
 
     async def prepare(self, http: BaseRequest) -> None:
         """Writes the answer. Raises ConnectionError if the client went away, and whatever the body raises."""
-        response, writer = self.response, http.writer
-        assert isinstance(writer, StreamWriter)  # noqa: S101  aiohttp's server makes no other
-        chunked = self._frame(http)
-        head = self._head(http)
-        body = response.body
-        if isinstance(body, bytes):
-            await writer.write(head + body if body else head, drain=False)
+        body = self.response.body
+        try:
+            chunked = self._frame(http)
+            whole = self._whole(http, body)
+            if whole is None:
+                flow.write(http, self._head(http))
+                await self._send(http, body, chunked=chunked)
+            else:
+                flow.write(http, self._head(http) + whole)
+                self.sent = len(whole)
+            if not isinstance(body, bytes) and self._has_body(http):
+                self._check_length()
             if http.protocol.writing_paused:  # by this answer, or by those before it that nobody reads
-                await self._drain(writer, http)
-            self.sent = len(body)
-        else:
-            pieces: AsyncGenerator[bytes | memoryview, None] = (
-                _file_pieces(body) if isinstance(body, FileRange) else body
-            )
-            try:
-                await writer.write(head, drain=False)
-                if chunked:
-                    writer.enable_chunking()
-                await self._send(pieces, writer, http)
-                await writer.write_eof()
-            except BaseException:
-                if self._ends_with_connection and http.transport is not None:
-                    _reset(http.transport)  # an orderly end would mean that this was all
-                raise
-            finally:
-                await pieces.aclose()
-                if isinstance(body, FileRange):
-                    body.file.close()
+                await flow.until_resumed(http, self._idle)
+        except BaseException:
+            if self._ends_with_connection and http.transport is not None:
+                flow.reset(http.transport)  # an orderly end would mean that this was all
+            raise
+        finally:
+            if not isinstance(body, bytes):
+                await release(body)
         self.whole = True
 
     async def write_eof(self) -> None:
         """Nothing is left: `prepare` wrote all."""
 
+    def _has_body(self, http: BaseRequest) -> bool:
+        return http.method != "HEAD" and self.response.status not in _NO_BODY
+
+    def _whole(self, http: BaseRequest, body: ResponseBody) -> bytes | bytearray | None:
+        """The body if it is in memory, so that it goes in one write with the head."""
+        if not self._has_body(http):
+            return b""
+        if isinstance(body, bytes):
+            return body
+        return read_small(body) if isinstance(body, FileRange) else None
+
     def _frame(self, http: BaseRequest) -> bool:
         """Sets Content-Length where the length is known; says whether the body goes in chunks."""
         headers, body = self.response.headers, self.response.body
-        if "Content-Length" in headers or http.method == "HEAD" or self.response.status in _NO_BODY:
-            return False
-        if isinstance(body, bytes):
-            headers["Content-Length"] = str(len(body))
+        if "Content-Length" in headers or self.response.status in _NO_BODY:
             return False
         if isinstance(body, FileRange):
             headers["Content-Length"] = str(body.length)
+            return False
+        if http.method == "HEAD":
+            return False
+        if isinstance(body, bytes):
+            headers["Content-Length"] = str(len(body))
             return False
         if http.version >= (1, 1):
             headers["Transfer-Encoding"] = "chunked"
@@ -102,59 +101,54 @@ class Answer:
         elif http.version < (1, 1):
             headers["Connection"] = "keep-alive"
         if "Date" not in headers:
-            headers["Date"] = formatdate(usegmt=True)
+            headers["Date"] = _http_date(int(time.time()))
         reason = response.reason if response.reason is not None else _REASONS.get(response.status, "")
-        lines = [f"HTTP/1.1 {response.status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+        fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        return f"HTTP/1.1 {response.status} {reason}\r\n{fields}\r\n".encode("utf-8", "surrogateescape")
 
-    async def _send(
-        self, pieces: AsyncGenerator[bytes | memoryview, None], writer: StreamWriter, http: BaseRequest
-    ) -> None:
-        async for piece in pieces:
-            await writer.write(piece, drain=False)
-            self.sent += len(piece)
-            if http.protocol.writing_paused:
-                await self._drain(writer, http)
+    async def _send(self, http: BaseRequest, body: ResponseBody, *, chunked: bool) -> None:
+        if isinstance(body, FileRange):
+            await send_file(http, body, self._idle, self._count)
+        elif not isinstance(body, bytes):
+            async for piece in body:
+                await self._send_piece(http, piece, chunked=chunked)
+            if chunked:
+                flow.write(http, b"0\r\n\r\n")
+
+    def _check_length(self) -> None:
         said = self.response.headers.get("Content-Length")
         if said is not None and self.sent != int(said):  # going on would make the next answer a part of this one
             raise S3Error("InternalError", f"an answer of {said} bytes had {self.sent}")
 
-    async def _drain(self, writer: StreamWriter, http: BaseRequest) -> None:
-        """Waits for the client to read on. One that takes nothing at all for the idle time is given up, and with it the
-        connection to the remote that waits behind it."""
-        transport = http.transport
-        waiting = _unsent(transport) if transport else 0
-        while transport is not None and http.protocol.writing_paused:
-            try:
-                async with asyncio.timeout(self._idle):
-                    await writer.drain()
-            except TimeoutError as error:
-                before, waiting = waiting, _unsent(transport)
-                if waiting >= before:
-                    transport.abort()
-                    raise ConnectionResetError("the client has stopped reading") from error
+    async def _send_piece(self, http: BaseRequest, piece: bytes | memoryview | FileRange, *, chunked: bool) -> None:
+        if isinstance(piece, FileRange):
+            with piece.file:
+                if not piece.length:  # as a chunk it would be the last one
+                    return
+                if chunked:
+                    flow.write(http, b"%x\r\n" % piece.length)
+                await send_file(http, piece, self._idle, self._count)
+            if chunked:
+                flow.write(http, b"\r\n")
+        elif piece:
+            flow.write(http, b"".join((b"%x\r\n" % len(piece), piece, b"\r\n")) if chunked else piece)
+            self._count(len(piece))
+        if http.protocol.writing_paused:
+            await flow.until_resumed(http, self._idle)
+
+    def _count(self, sent: int) -> None:
+        self.sent += sent
 
 
-def _unsent(transport: asyncio.Transport) -> int:
-    """Bytes that the client has not taken: ours, and the kernel's, whose buffer of some MB would hide for minutes that a
-    player takes 16 kB a second. (TIOCOUTQ, tcp(7): what is not acknowledged.)"""
-    queued = array("i", [0])
-    with contextlib.suppress(OSError):  # not on every system
-        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
-    return transport.get_write_buffer_size() + queued[0]
+@lru_cache(1)
+def _http_date(second: int) -> str:
+    """The Date field (RFC 9110 section 6.6.1), made once a second."""
+    return formatdate(second, usegmt=True)
 
 
-def _reset(transport: asyncio.Transport) -> None:
-    """Ends the connection with RST. ``abort`` alone lets the kernel end it in order."""
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
-async def _file_pieces(body: FileRange) -> AsyncGenerator[bytes | memoryview, None]:
-    position, end = body.offset, body.offset + body.length
-    while position < end:
-        piece = await asyncio.to_thread(os.pread, body.file.fileno(), min(_FILE_PIECE, end - position), position)
-        if not piece:
-            raise ConnectionResetError("a file became shorter while it was sent")
-        position += len(piece)
-        yield piece
+async def release(body: ResponseBody) -> None:
+    """Lets go what hangs on a body that is not wanted any more, or was sent: a file, a connection to the remote."""
+    if isinstance(body, FileRange):
+        body.file.close()
+    elif not isinstance(body, bytes):
+        await body.aclose()

@@ -6,7 +6,7 @@ what the author of the page relies on (expiry, sizes, keys); it is enforced here
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from s3d.s3.message import S3Request, S3Response, body_length
 from s3d.s3.post_form import Parser, boundary_of, success, to_put_request
 from s3d.s3.post_policy import Policy, parse
 from s3d.s3.uri import quote
+from s3d.server.answer import release
 from s3d.server.body import ReceivedBody, received
 from s3d.server.spool import spool
 
@@ -54,8 +55,7 @@ async def put_form(
     response = await backend(put)
     if response.status >= 300:
         return response
-    if isinstance(response.body, AsyncGenerator):  # of an answer without a length; the form's answer has its own body
-        await response.body.aclose()
+    await release(response.body)  # the form's answer has its own
     host = http.headers.get("Host", "")
     bucket, key = put.bucket or "", put.key or ""
     by_path = virtual_host_bucket(host, domains) is None

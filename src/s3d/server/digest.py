@@ -13,6 +13,16 @@ from s3d.s3.checksums import Expectation
 
 _BATCH = 1 << 20  # bytes handed to the thread at once: about 1 ms of work against some 50 us for the way there
 
+SMALL = _BATCH // 8
+"""Bytes up to which a body is hashed at once: that takes less time than the way to a thread and back."""
+
+
+def check(body: bytes, expectations: Sequence[Expectation]) -> None:
+    """Checks a small body. Raises what the first expectation that does not hold says."""
+    _hash(expectations, [body])
+    for expectation in expectations:
+        expectation.verify()
+
 
 class Digest:
     """Feeds pieces to the hashers of all expectations. At most two batches are in memory."""
@@ -37,7 +47,7 @@ class Digest:
 
     async def verify(self) -> None:
         """To be called after the last piece. Raises what the first expectation that does not hold says."""
-        if self._batch and (self._running is not None or self._batched > _BATCH // 8):
+        if self._batch and (self._running is not None or self._batched > SMALL):
             await self._start()
         if self._running is not None:
             await self._running

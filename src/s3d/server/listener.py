@@ -6,6 +6,7 @@ import asyncio
 import ssl
 
 from s3d.s3.backend import Backend
+from s3d.server.access import AllowsOrigin
 from s3d.server.config import ServerConfig
 from s3d.server.connection import Connection, ConnectionFactory
 from s3d.server.pipeline import Pipeline
@@ -16,11 +17,14 @@ _POLL = 0.05  # seconds between two looks at what is still in flight
 
 
 class Server:
-    """Serves the S3 API of a Backend."""
+    """Serves the S3 API of a Backend.
 
-    def __init__(self, backend: Backend, config: ServerConfig) -> None:
+    ``allows_origin`` says which web pages of other sites may send requests; None: no page may.
+    """
+
+    def __init__(self, backend: Backend, config: ServerConfig, allows_origin: AllowsOrigin | None = None) -> None:
         self._config = config
-        self.pipeline = Pipeline(backend, config)
+        self.pipeline = Pipeline(backend, config, allows_origin)
         self._factory: ConnectionFactory | None = None
         self._listening: list[asyncio.Server] = []
         self.port = config.port

@@ -22,7 +22,7 @@ from s3d.s3.errors import RemoteUnreachable, S3Error, error_response
 from s3d.s3.headers import NOT_FORWARDED
 from s3d.s3.message import S3Request, S3Response, body_length
 from s3d.s3.routing import route
-from s3d.server.access import check_browser, check_host, check_peer
+from s3d.server.access import AllowsOrigin, check_browser, check_host, check_peer
 from s3d.server.access_log import AccessLog, Exchange, new_request_id
 from s3d.server.answer import Answer
 from s3d.server.body import read_body
@@ -39,9 +39,11 @@ _NEVER_FORWARDED = frozenset({"CONNECT", "TRACE"})  # methods about the connecti
 class Pipeline:
     """Answers HTTP requests through a Backend."""
 
-    def __init__(self, backend: Backend, config: ServerConfig) -> None:
+    def __init__(self, backend: Backend, config: ServerConfig, allows_origin: AllowsOrigin | None = None) -> None:
         self._backend = backend
+        self._allows_origin = allows_origin
         self._config = config
+        self._names = (config.host, *config.domains)
         self.access_log = AccessLog()
         self.stopping = False
         """Set once the daemon stops: answers then close their connection."""
@@ -89,18 +91,19 @@ class Pipeline:
             raise S3Error("MethodNotAllowed")
         headers = http.headers
         target = parse_target(http.raw_path, headers.get("Host", ""), self._config.domains)
-        check_host(target.host, (self._config.host, *self._config.domains))
+        check_host(target.host, self._names)
         exchange.bucket, exchange.key = target.bucket, target.key
         auth = authorization.read(headers, target.query)
         exchange.access_key = auth.access_key
         authorization.check_expiry(auth)
         query, lifted = authorization.headers_in_query(authorization.strip_query(target.query, auth), auth)
         kept = _end_to_end(headers)
-        kept.extend(
-            (name, value) for name, value in lifted if name not in headers and name.lower() not in NOT_FORWARDED
-        )
+        signed_sha256 = None
+        if lifted:
+            kept.extend((n, value) for n, value in lifted if n not in headers and n.lower() not in NOT_FORWARDED)
+            signed_sha256 = next((value for name, value in lifted if name.lower() == "x-amz-content-sha256"), None)
         operation = exchange.operation = route(http.method, target.bucket, target.key, query, kept)
-        check_browser(http.method, headers, auth)
+        check_browser(http.method, headers, auth, target.bucket, self._allows_origin)
         return S3Request(
             method=http.method,
             operation=operation,
@@ -108,7 +111,7 @@ class Pipeline:
             key=target.key,
             query=query,
             headers=kept,
-            payload_sha256=next((value for name, value in lifted if name.lower() == "x-amz-content-sha256"), None),
+            payload_sha256=signed_sha256,
             request_id=exchange.request_id,
         )
 
@@ -188,9 +191,9 @@ def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     named = headers.get("Connection", "").lower()
     if named not in ("", "keep-alive", "close"):
         drop = drop | {name.strip() for name in named.split(",")}
-    kept = CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in drop)
+    kept = CIMultiDict([field for field in headers.items() if field[0].lower() not in drop])
     codings = kept.getall("Content-Encoding", ())
-    if any("aws-chunked" in coding.lower() for coding in codings):
+    if codings and any("aws-chunked" in coding.lower() for coding in codings):
         del kept["Content-Encoding"]
         rest = [own for coding in codings if (own := without_aws_chunked(coding)) is not None]
         kept.extend(("Content-Encoding", own) for own in rest)

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from s3d.local.bodies import Bodies
 from s3d.local.database import Database
-from s3d.local.directory import CannotOpen, Lock, make
+from s3d.local.directory import CannotOpen, Lock, make, sync_directory
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
 from s3d.s3.message import RequestBody, S3Request, S3Response
-from s3d.standalone import buckets, cors, delete, put, read
+from s3d.standalone import (
+    acl,
+    attributes,
+    bucket_settings,
+    buckets,
+    complete,
+    copy,
+    cors,
+    delete,
+    lifecycle,
+    list_objects,
+    list_parts,
+    list_uploads,
+    list_versions,
+    multipart,
+    parts,
+    policy,
+    put,
+    read,
+    tagging,
+    unconfigured,
+)
 from s3d.standalone.config import StandaloneConfig
 from s3d.standalone.schema import MIGRATIONS
 from s3d.standalone.store import Call, Store
+from s3d.standalone.version import check_length, key_bytes
+
+log = logging.getLogger("s3d.standalone")
 
 Handler = Callable[[Store, Call], Awaitable[S3Response]]
 
 _DOCUMENT_LIMIT = 4 << 20
 """Bytes of a request's XML; the largest, a CompleteMultipartUpload of 10,000 parts with SHA-512, has 2.5 MB."""
-_KEY_LIMIT = 1024  # bytes: "Naming Amazon S3 objects", Amazon S3 User Guide
 _STREAMED = frozenset({"PutObject", "UploadPart"})
 
 _HANDLERS: dict[str, Handler] = {
@@ -29,6 +53,42 @@ _HANDLERS: dict[str, Handler] = {
     "HeadObject": read.head_object,
     "DeleteObject": delete.delete_object,
     "DeleteObjects": delete.delete_objects,
+    "CopyObject": copy.copy_object,
+    "GetObjectAttributes": attributes.get_object_attributes,
+    "PutObjectTagging": tagging.put_object_tagging,
+    "GetObjectTagging": tagging.get_object_tagging,
+    "DeleteObjectTagging": tagging.delete_object_tagging,
+    # Lists
+    "ListObjects": list_objects.list_objects,
+    "ListObjectsV2": list_objects.list_objects_v2,
+    "ListObjectVersions": list_versions.list_object_versions,
+    # Multipart uploads
+    "CreateMultipartUpload": multipart.create_multipart_upload,
+    "UploadPart": parts.upload_part,
+    "UploadPartCopy": parts.upload_part_copy,
+    "CompleteMultipartUpload": complete.complete_multipart_upload,
+    "AbortMultipartUpload": multipart.abort_multipart_upload,
+    "ListParts": list_parts.list_parts,
+    "ListMultipartUploads": list_uploads.list_multipart_uploads,
+    # Buckets
+    "CreateBucket": buckets.create_bucket,
+    "HeadBucket": buckets.head_bucket,
+    "ListBuckets": buckets.list_buckets,
+    "DeleteBucket": buckets.delete_bucket,
+    "GetBucketLocation": buckets.get_location,
+    "GetBucketVersioning": buckets.get_versioning,
+    "PutBucketVersioning": buckets.put_versioning,
+    # Access control lists
+    "GetBucketAcl": acl.get_bucket_acl,
+    "PutBucketAcl": acl.put_bucket_acl,
+    "GetObjectAcl": acl.get_object_acl,
+    "PutObjectAcl": acl.put_object_acl,
+    # Settings of buckets, and CORS preflights
+    **bucket_settings.HANDLERS,
+    **cors.HANDLERS,
+    **lifecycle.HANDLERS,
+    **policy.HANDLERS,
+    **unconfigured.HANDLERS,
 }
 
 
@@ -38,7 +98,7 @@ class Standalone:
     def __init__(self, config: StandaloneConfig) -> None:
         self._config = config
         self._lock = Lock(config.directory)
-        self._store: Store
+        self._open: Store | None = None
 
     async def open(self) -> None:
         """Takes the directory, brings it in order after whatever ended the last process, and creates missing buckets.
@@ -46,25 +106,40 @@ class Standalone:
         directory = self._config.directory
         make(directory)
         self._lock.take()
+        database = Database(directory / "store.db", MIGRATIONS)
         try:
-            database = Database(directory / "store.db", MIGRATIONS)
             database.open()
-            bodies = Bodies(directory, database)
-            bodies.open()
-        except OSError as error:
+            self._open = Store(database, Bodies(directory, database))
+            sync_directory(directory)
+            self._open.bodies.open()
+            await buckets.create_missing(self._open, self._config.buckets)
+        except (OSError, S3Error) as error:
             raise CannotOpen(f"the directory {directory} cannot be used ({error}): choose another one") from error
-        self._store = Store(database, bodies)
-        await buckets.create_missing(self._store, self._config.buckets)
+        count, size = multipart.abandoned(self._open, multipart.ABANDONED_AFTER)
+        if count:
+            log.info("multipart uploads that nobody finishes", extra={"uploads": count, "bytes": size})
 
     async def close(self) -> None:
-        """Finishes what was begun and lets go of the directory."""
-        await self._store.bodies.close()
-        await self._store.database.close()
+        """Finishes what was begun and lets go of the directory. Also after an `open` that failed."""
+        if self._open is not None:
+            await self._open.bodies.close()
+            await self._open.database.close()
+            self._open = None
         self._lock.release()
+
+    @property
+    def _store(self) -> Store:
+        assert self._open is not None, "the store is not open"  # noqa: S101  whoever composes opens before it serves
+        return self._open
 
     def document(self) -> dict[str, Any]:
         """For the status page."""
-        return {"kind": "embedded store", "directory": str(self._config.directory)}
+        count, size = multipart.abandoned(self._store, multipart.ABANDONED_AFTER)
+        return {
+            "kind": "embedded store",
+            "directory": str(self._config.directory),
+            "abandoned_uploads": {"count": count, "bytes": size},
+        }
 
     def allows_origin(self, bucket: str | None, origin: str, method: str) -> bool:
         """Whether the CORS rules of the bucket let a page of that origin send such a request."""
@@ -72,21 +147,31 @@ class Standalone:
 
     async def __call__(self, request: S3Request) -> S3Response:
         """Raises S3Error."""
-        handler = _HANDLERS.get(request.operation)
-        if handler is None:
-            raise S3Error("NotImplemented", elements={"Operation": request.operation})
-        if request.key is not None and len(request.key.encode("utf-8", "surrogateescape")) > _KEY_LIMIT:
-            raise S3Error("KeyTooLongError")
-        document = b"" if request.operation in _STREAMED else await _document(request.body)
-        call = Call(request, codec.parse_request(request, document))
-        response = await handler(self._store, call)
-        if "Origin" in request.headers:
-            cors.add_headers(self._store, call, response)
+        try:
+            response = await self._answer(request)
+        except S3Error as error:
+            if "Origin" not in request.headers:
+                raise
+            raised = dict(error.headers)  # of its own: changes that share a transaction share its failure
+            cors.add_headers(self._store, request, raised)
+            raise S3Error(error.code, error.message, elements=error.elements, headers=raised) from error
         headers = response.headers
+        if "Origin" in request.headers:
+            cors.add_headers(self._store, request, headers)
         headers["x-amz-request-id"] = request.request_id
         headers["x-s3d-state"] = "remote"
         headers["Server"] = "s3d"
         return response
+
+    async def _answer(self, request: S3Request) -> S3Response:
+        handler = _HANDLERS.get(request.operation)
+        if handler is None:
+            raise S3Error("NotImplemented", elements={"Operation": request.operation})
+        if request.key is not None:
+            check_length(key_bytes(request.key))
+        document = b"" if request.operation in _STREAMED else await _document(request.body)
+        call = Call(request, codec.parse_request(request, document))
+        return await handler(self._store, call)
 
 
 async def _document(body: RequestBody) -> bytes:

@@ -24,9 +24,10 @@ class Bucket:
 
 def find(connection: Connection, name: str) -> Bucket:
     """Raises NoSuchBucket."""
-    row = connection.execute(
-        "SELECT id, name, created, location, versioning FROM bucket WHERE name = ?", (name,)
-    ).fetchone()
+    row = None
+    if name.isascii():  # no bucket has another name, and SQLite takes no text that is not UTF-8
+        query = "SELECT id, name, created, location, versioning FROM bucket WHERE name = ?"
+        row = connection.execute(query, (name,)).fetchone()
     if row is None:
         raise S3Error("NoSuchBucket", elements={"BucketName": name})
     return Bucket(*row)

@@ -13,31 +13,29 @@ from s3d.s3.errors import S3Error
 from s3d.standalone.answers import http_date
 from s3d.standalone.version import Version, key_text
 
+_HEADERS = {
+    "IfMatch": "If-Match",
+    "IfUnmodifiedSince": "If-Unmodified-Since",
+    "IfNoneMatch": "If-None-Match",
+    "IfModifiedSince": "If-Modified-Since",
+}
+
 
 def check_read(members: Mapping[str, Any], found: Version) -> None:
     """Raises PreconditionFailed or NotModified. If-Match overrules If-Unmodified-Since, and If-None-Match overrules
     If-Modified-Since (RFC 9110 section 13.2.2)."""
-    if (wanted := members.get("IfMatch")) is not None:
-        if not names(wanted, found.etag):
-            raise failed("If-Match")
-    elif (limit := members.get("IfUnmodifiedSince")) is not None and found.modified > _seconds(limit):
-        raise failed("If-Unmodified-Since")
-    if (wanted := members.get("IfNoneMatch")) is not None:
-        if names(wanted, found.etag):
-            raise _not_modified(found)
-    elif (limit := members.get("IfModifiedSince")) is not None and found.modified <= _seconds(limit):
+    broken = _broken(members, found)
+    if broken in ("IfMatch", "IfUnmodifiedSince"):
+        raise failed(_HEADERS[broken])
+    if broken is not None:
         raise _not_modified(found)
 
 
 def check_copy_source(members: Mapping[str, Any], source: Version) -> None:
     """The conditions on the source of a copy: each that fails is PreconditionFailed."""
-    conditions = ("IfMatch", "IfNoneMatch", "IfModifiedSince", "IfUnmodifiedSince")
-    try:
-        check_read({name: members.get(f"CopySource{name}") for name in conditions}, source)
-    except S3Error as error:
-        if error.code == "NotModified":
-            raise S3Error("PreconditionFailed") from error
-        raise
+    renamed = {member: members.get(f"CopySource{member}") for member in _HEADERS}
+    if (broken := _broken(renamed, source)) is not None:
+        raise failed(f"x-amz-copy-source-{_HEADERS[broken]}")
 
 
 def check_write(members: Mapping[str, Any], key: bytes, current: Version | None) -> None:
@@ -80,6 +78,21 @@ def names(condition: str, etag: str) -> bool:
     if condition.strip() == "*":
         return True
     return any(part.strip().removeprefix("W/").strip('"') == etag for part in condition.split(","))
+
+
+def _broken(members: Mapping[str, Any], found: Version) -> str | None:
+    """The first condition that does not hold."""
+    if (wanted := members.get("IfMatch")) is not None:
+        if not names(wanted, found.etag):
+            return "IfMatch"
+    elif (limit := members.get("IfUnmodifiedSince")) is not None and found.modified > _seconds(limit):
+        return "IfUnmodifiedSince"
+    if (unwanted := members.get("IfNoneMatch")) is not None:
+        if names(unwanted, found.etag):
+            return "IfNoneMatch"
+    elif (limit := members.get("IfModifiedSince")) is not None and found.modified <= _seconds(limit):
+        return "IfModifiedSince"
+    return None
 
 
 def _not_modified(found: Version) -> S3Error:

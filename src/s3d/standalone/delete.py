@@ -14,7 +14,7 @@ from s3d.standalone import history
 from s3d.standalone.bucket import Bucket
 from s3d.standalone.conditions import check_delete
 from s3d.standalone.store import Call, Members, Store, now
-from s3d.standalone.version import Version, key_bytes, key_text
+from s3d.standalone.version import Version, check_length, key_bytes
 
 _AT_ONCE = 100  # keys of a DeleteObjects in one change: some milliseconds on the event loop
 _KEYS = 1000
@@ -77,7 +77,7 @@ def _outcome(outcome: Members) -> Members:
 
 def _delete(connection: Connection, store: Store, bucket: Bucket, key: bytes, members: Mapping[str, Any]) -> Members:
     """Deletes one object or version; the output members of DeleteObject. What is not there is deleted already."""
-    _check_length(key)
+    check_length(key)
     version_id = members.get("VersionId")
     if version_id is not None:
         found = history.find(connection, bucket, key, version_id)
@@ -92,8 +92,3 @@ def _delete(connection: Connection, store: Store, bucket: Bucket, key: bytes, me
 
 def _removed(version_id: str, found: Version | None) -> Members:
     return {"VersionId": version_id} | ({"DeleteMarker": True} if found is not None and found.marker else {})
-
-
-def _check_length(key: bytes) -> None:
-    if len(key) > 1024:
-        raise S3Error("KeyTooLongError", elements={"Key": key_text(key)})

@@ -84,7 +84,7 @@ def remove(connection: Connection, bodies: Bodies, bucket: Bucket, gone: Version
     table = "noncurrent"
     if current_seq(connection, bucket, gone.key) == gone.seq:
         table = "object"
-    connection.execute(f"DELETE FROM {table} WHERE bucket = ? AND key = ? AND seq = ?", (*at, gone.seq))  # noqa: S608
+    connection.execute(f"DELETE FROM {table} WHERE bucket = ? AND key = ? AND seq = ?", (*at, gone.seq))
     release(connection, bodies, gone)
     if current_seq(connection, bucket, gone.key) is not None:
         return

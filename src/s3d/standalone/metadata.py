@@ -39,7 +39,12 @@ _STORAGE_CLASSES = frozenset(
         "GLACIER_IR",
     }
 )
-_REFUSED = ("x-amz-server-side-encryption", "x-amz-copy-source-server-side-encryption", "x-amz-object-lock-")
+_REFUSED = (
+    "x-amz-server-side-encryption",
+    "x-amz-copy-source-server-side-encryption",
+    "x-amz-object-lock-",
+    "x-amz-write-offset-bytes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,8 @@ def of_request(call: Call) -> Metadata:
 
 
 def refuse_unsupported(headers: CIMultiDict[str]) -> None:
-    """Raises NotImplemented for what would be a pretence here: encryption and object lock."""
+    """Raises NotImplemented for what would be a pretence here (encryption, object lock), and for appending, which without
+    being understood would replace the object."""
     for name in headers:
         if name.lower().startswith(_REFUSED):
             raise S3Error("NotImplemented", elements={"Header": name})

@@ -5,16 +5,24 @@ from __future__ import annotations
 from s3d.local.database import Connection
 from s3d.local.receive import receive
 from s3d.s3 import codec
-from s3d.s3.message import S3Response
+from s3d.s3.errors import S3Error
+from s3d.s3.message import S3Response, body_length
 from s3d.standalone import bucket as buckets
 from s3d.standalone import checksums, conditions, history, metadata
 from s3d.standalone.store import Call, Members, Store, now
 from s3d.standalone.version import Version
 
+MAX_SIZE = 5 << 30
+"""Bytes of one PUT or part: "Multipart upload limits", Amazon S3 User Guide."""
+
 
 async def put_object(store: Store, call: Call) -> S3Response:
     """Errors: NoSuchBucket, those of bodies, metadata, checksums and conditional writes, EntityTooLarge."""
     store.bucket(call.bucket)  # before the body is taken
+    if body_length(call.body) > MAX_SIZE:
+        raise S3Error(
+            "EntityTooLarge", elements={"ProposedSize": str(body_length(call.body)), "MaxSizeAllowed": str(MAX_SIZE)}
+        )
     described = metadata.of_request(call)
     declared = checksums.of_body(call.request.headers)
     async with await receive(store.bodies, call.body, [declared.algorithm]) as new:
@@ -43,7 +51,7 @@ async def put_object(store: Store, call: Call) -> S3Response:
             )
             history.put(connection, store.bodies, bucket, version, old)
             answer = {"ETag": version.quoted_etag, **checksums.members(checksum)}
-            if bucket.versioning is not None:
+            if bucket.versioning == "Enabled":
                 answer["VersionId"] = version.version_id
             return answer
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from multidict import CIMultiDict
 
-from s3d.local.errors import refused
+from s3d.local.database import unchanging
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Response
 from s3d.standalone.answers import http_date
@@ -17,6 +17,7 @@ from s3d.standalone.lookup import readable
 from s3d.standalone.metadata import headers_of, refuse_unsupported
 from s3d.standalone.ranges import byte_range
 from s3d.standalone.store import Call, Store
+from s3d.standalone.stored_body import stored_bytes
 from s3d.standalone.version import Version
 
 _OVERRIDES = {
@@ -36,29 +37,18 @@ async def get_object(store: Store, call: Call) -> S3Response:
     """Errors: NoSuchBucket, NoSuchKey, NoSuchVersion, MethodNotAllowed (delete marker), PreconditionFailed, NotModified,
     InvalidRange, InvalidPartNumber, InvalidRequest, InternalError (the body is damaged)."""
     refuse_unsupported(call.request.headers)
-    for _ in range(3):
+    with unchanging(store.reader):
         response, version, offset, length = _head(store, call)
-        if not length:
-            return response
-        segments = store.segments(version)
-        try:
-            response.body = store.bodies.read(segments, offset, length)
-        except FileNotFoundError as error:  # overwritten between the look at the row and the look at the file; or lost
-            missing: OSError = error
-            continue
-        except OSError as error:
-            raise refused(error, "opening a body") from error
-        if sum(segment.size for segment in segments) != version.size:
-            missing = FileNotFoundError(f"body of version {version.seq}")
-            break
-        return response
-    raise refused(missing, "opening a body")
+        if length:
+            response.body = stored_bytes(store, version, offset, length)
+    return response
 
 
 async def head_object(store: Store, call: Call) -> S3Response:
     """As `get_object`, without the body."""
     refuse_unsupported(call.request.headers)
-    return _head(store, call)[0]
+    with unchanging(store.reader):
+        return _head(store, call)[0]
 
 
 def _head(store: Store, call: Call) -> tuple[S3Response, Version, int, int]:

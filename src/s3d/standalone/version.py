@@ -13,6 +13,7 @@ from s3d.s3.errors import S3Error
 NULL = "null"
 """VersionId of what was written while versions were not enabled."""
 
+_LONGEST = 1024  # bytes of a key: "Naming Amazon S3 objects", Amazon S3 User Guide
 _SEQ = 8  # bytes of a version id that are its order; 16 random ones follow
 
 
@@ -58,6 +59,12 @@ COLUMNS = "bucket, key, seq, version, modified, size, etag, body, upload, header
 def key_bytes(key: str) -> bytes:
     """What a key is stored as and ordered by."""
     return key.encode("utf-8", "surrogateescape")
+
+
+def check_length(key: bytes) -> None:
+    """Raises KeyTooLongError."""
+    if len(key) > _LONGEST:
+        raise S3Error("KeyTooLongError", elements={"Size": str(len(key)), "MaxSizeAllowed": str(_LONGEST)})
 
 
 def key_text(key: bytes) -> str:

@@ -14,6 +14,8 @@ import peers
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
+from e2e.boto import REMOTE_KEYS, s3_client
+from e2e.target import Target
 
 pytestmark = pytest.mark.peer
 
@@ -22,7 +24,7 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module")
 def s3(
-    seaweedfs: peers.Server,
+    target: Target,
     certificate: tuple[Path, Path],
     credentials: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
@@ -31,11 +33,23 @@ def s3(
     cert, key = certificate
     url = f"https://127.0.0.1:{peers.free_port()}"
     settings = {"S3D_ENDPOINT": url, "S3D_TLS_CERT": str(cert), "S3D_TLS_KEY": str(key)}
-    with peers.s3d(seaweedfs.url, tmp_path_factory.mktemp("s3d-tls"), **settings):
+    behind = "local:" if target.name == "standalone" else target.store.url
+    with peers.s3d(behind, tmp_path_factory.mktemp("s3d-tls"), **settings):
         config = Config(retries={"total_max_attempts": 1})
         client = boto3.client("s3", endpoint_url=url, verify=str(cert), config=config, **credentials)
         yield client
         client.close()
+
+
+@pytest.fixture(scope="module")
+def remote(target: Target, s3: Any) -> Iterator[Any]:
+    """The store behind it: an embedded one is seen through the same daemon."""
+    if target.name == "standalone":
+        yield s3
+        return
+    client = s3_client(target.store.url, REMOTE_KEYS)
+    yield client
+    client.close()
 
 
 def test_streams_with_trailers(s3: Any, remote: Any, bucket: str) -> None:

@@ -74,3 +74,10 @@ def test_without_a_length_it_is_read_as_a_stream(shell: Any, backend: Any, path:
     backend.fail = lambda request: S3Response(200, body=pieces() if request.method == "GET" else b"")
     assert shell("get", "-q", "bucket/k", "-o", str(path)) == (0, "", "")
     assert path.read_bytes() == b"data"
+
+
+def test_a_dash_is_stdout(shell: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    shell.put("k", b"data")
+    assert shell("get", "-q", "bucket/k", "-o", "-") == (0, "data", "")
+    assert list(tmp_path.iterdir()) == []

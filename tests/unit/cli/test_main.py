@@ -13,11 +13,11 @@ import pytest
 from s3d.cli import main
 from s3d.cli.errors import Failure, Interrupted
 
-HEAVY = ("aiohttp", "asyncio", "awscrt", "botocore", "multidict", "rich", "uvloop", "urllib.request")
+HEAVY = ("aiohttp", "asyncio", "awscrt", "botocore", "multidict", "rich", "sqlite3", "uvloop", "urllib.request")
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["ls", "--help"], ["get", "--help"], ["run", "--help"]]
+    "arguments", [["--help"], ["--version"], ["ls", "--help"], ["get", "--help"], ["run", "--help"], ["fsck", "--help"]]
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     program = (

@@ -104,3 +104,11 @@ def test_what_cannot_be_read(shell: Any, tmp_path: Path) -> None:
         f"s3d: Cannot read {missing}: No such file or directory.\n",
     )
     assert shell("put", "bucket/k", "-i", str(tmp_path))[0] == 1
+
+
+def test_a_dash_is_stdin(shell: Any, feed: Callable[[bytes], None], tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "-").write_bytes(b"a file of that name")
+    feed(b"stdin")
+    assert shell("put", "bucket/k", "-i", "-")[0] == 0
+    assert shell.data("k") == b"stdin"

@@ -107,7 +107,7 @@ def test_an_object(shell: Any) -> None:
 
 
 def test_a_bucket(shell: Any) -> None:
-    assert shell("status", "bucket") == (0, "bucket: bucket\nregion: -\n", "")
+    assert shell("status", "bucket") == (0, "bucket: bucket\nregion: us-east-1\n", "")
 
 
 @pytest.mark.parametrize("name", ["missing", "bucket/missing"])

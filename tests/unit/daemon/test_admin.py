@@ -36,9 +36,9 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(token: str | None = None, *, serving: bool = True) -> AsyncIterator[Running]:
+async def running(token: str | None = None, *, serving: bool = True, about: str = "remote") -> AsyncIterator[Running]:
     config = AdminConfig("127.0.0.1", 0, Secret(token) if token else None)
-    parts = {"remote": lambda: AWAY, "settings": lambda: {"S3D_ADMIN_TOKEN": config.token}}
+    parts = {about: lambda: AWAY, "settings": lambda: {"S3D_ADMIN_TOKEN": config.token}}
     admin = Admin(config, Status(parts), lambda: serving)
     await admin.start()
     try:
@@ -59,6 +59,11 @@ async def test_not_ready_while_not_serving() -> None:
     async with running(serving=False) as it:
         assert (await it.ask("/health/live"))[0] == 200
         assert (await it.ask("/health/ready"))[:2] == (503, {"serving": False, "remote": AWAY})
+
+
+async def test_ready_says_where_the_objects_are() -> None:
+    async with running(about="standalone") as it:
+        assert (await it.ask("/health/ready"))[:2] == (200, {"serving": True, "standalone": AWAY})
 
 
 async def test_status() -> None:

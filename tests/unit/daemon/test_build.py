@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -13,6 +14,7 @@ from wire.rig import connected, head
 
 from s3d.daemon.build import Daemon, build
 from s3d.daemon.config import Config, load
+from s3d.local.directory import DirectoryInUse
 from s3d.remote.credentials import Static
 from s3d.s3.backend import Backend
 from s3d.s3.errors import S3Error
@@ -31,6 +33,12 @@ def config(directory: Path, endpoint: str, **more: str) -> Config:
     return load({}, environ)
 
 
+async def status_of(daemon: Daemon) -> Any:
+    url = f"http://127.0.0.1:{daemon.admin.port}/status"
+    async with aiohttp.ClientSession() as session, session.get(url) as status:
+        return await status.json()
+
+
 async def test_serves_the_remote_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     raw = RawRemote(well)
@@ -42,9 +50,7 @@ async def test_serves_the_remote_and_says_so(tmp_path: Path, monkeypatch: pytest
             client.send(head("GET /bucket/key"))
             answer = await client.answer()
             assert (answer.status, answer.body) == (200, b"hello")
-        url = f"http://127.0.0.1:{daemon.admin.port}/status"
-        async with aiohttp.ClientSession() as session, session.get(url) as status:
-            document = await status.json()
+        document = await status_of(daemon)
         assert document["remote"]["reachable"] is True
         assert document["requests"]["answered"]["2xx"] == 1
         assert document["settings"]["S3_ENDPOINT"]["value"] == f"http://127.0.0.1:{raw.port}"
@@ -70,7 +76,7 @@ async def test_a_wrapper_goes_around_the_remote(tmp_path: Path) -> None:
         async with connected(daemon.server.port) as client:
             client.send(head("GET /bucket/key"))
             assert (await client.answer()).status == 503
-        assert inner == [daemon.remote]
+        assert inner == [daemon.store]
     finally:
         await daemon.stop(1)
 
@@ -80,20 +86,24 @@ async def test_it_starts_without_its_remote(tmp_path: Path) -> None:
     daemon = build(config(tmp_path, "http://127.0.0.1:1"), credentials=Static(CREDENTIALS))
     await daemon.start()
     assert daemon.server.serving
-    assert daemon.remote.health.reachable is None
+    assert daemon.store.document()["reachable"] is None
     await daemon.stop(1)
 
 
-async def test_a_failed_start_can_be_stopped(tmp_path: Path) -> None:
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:1", "local:"])
+async def test_a_failed_start_can_be_stopped_and_holds_nothing(tmp_path: Path, endpoint: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         admin = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        daemon: Daemon = build(config(tmp_path, "http://127.0.0.1:1", S3D_ADMIN_ENDPOINT=admin))
+        daemon: Daemon = build(config(tmp_path, endpoint, S3D_ADMIN_ENDPOINT=admin))
         with pytest.raises(CannotListen):
             await daemon.start()
     await daemon.stop(1)
     assert not daemon.server.serving
+    other = build(config(tmp_path, endpoint))
+    await other.start()
+    await other.stop(0)
 
 
 async def test_what_is_cut_off_is_told(
@@ -118,3 +128,46 @@ async def test_what_is_cut_off_is_told(
     await raw.stop()
     (record,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert (record.getMessage(), record.requests) == ("requests in flight were cut off", 1)
+
+
+async def test_the_embedded_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    daemon = build(config(tmp_path, f"local:{tmp_path}/store", S3D_CREATE_BUCKETS="bucket"))
+    await daemon.start()
+    try:
+        async with connected(daemon.server.port) as client:
+            client.send(head("PUT /bucket/key", "Content-Length: 5") + b"hello")
+            assert (await client.answer()).status == 200
+            client.send(head("GET /bucket/key"))
+            answer = await client.answer()
+            assert (answer.status, answer.body) == (200, b"hello")
+        document = await status_of(daemon)
+        assert document["standalone"]["directory"] == f"{tmp_path}/store"
+        assert "remote" not in document
+    finally:
+        await daemon.stop(1)
+
+
+async def test_a_wrapper_goes_around_the_embedded_store(tmp_path: Path) -> None:
+    inner: list[Backend] = []
+    daemon = build(config(tmp_path, "local:"), wrap=lambda backend: inner.append(backend) or backend)
+    assert inner == [daemon.store]
+    await daemon.stop(0)
+
+
+async def test_a_store_in_use_does_not_listen_and_is_left_alone(tmp_path: Path) -> None:
+    """The store is opened first: what cannot be kept must not be taken."""
+    first = build(config(tmp_path, "local:"))
+    await first.start()
+    second = build(config(tmp_path, "local:"))
+    with pytest.raises(DirectoryInUse):
+        await second.start()
+    assert not second.server.serving
+    await second.stop(0)
+    third = build(config(tmp_path, "local:"))
+    with pytest.raises(DirectoryInUse):
+        await third.start()
+    await third.stop(0)
+    await first.stop(0)
+    await third.start()
+    await third.stop(0)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from s3d.daemon.config import AdminConfig, Config, ConfigError, InForce, LogConfig, load
+from s3d.daemon.config import AdminConfig, Config, ConfigError, InForce, LogConfig, embedded_store, load
 from s3d.daemon.settings import SETTINGS
 from s3d.daemon.values import Secret
 from s3d.remote.config import RemoteConfig
 from s3d.server.config import ServerConfig
+from s3d.standalone.config import StandaloneConfig
 
 
 def problems(flags: dict[str, str | None] | None = None, **environ: str) -> list[str]:
@@ -28,7 +29,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.local_dir == home
     assert config.server == ServerConfig("localhost", 33333, spool_dir=home / "spool")
     assert config.admin == AdminConfig("localhost", 33334)
-    assert config.remote == RemoteConfig()
+    assert config.store == RemoteConfig()
     assert config.log == LogConfig()
     assert config.shutdown_grace == 30
 
@@ -40,19 +41,22 @@ def test_the_whole_is_frozen() -> None:
 
 
 def in_config(config: Config, name: str) -> object:
+    if isinstance(config.store, StandaloneConfig):
+        return {"S3_ENDPOINT": config.store.directory, "S3D_CREATE_BUCKETS": config.store.buckets}[name]
     where = {
         "S3D_LOCAL_DIR": config.local_dir,
         "S3D_ENDPOINT": (config.server.host, config.server.port),
         "S3D_ADMIN_ENDPOINT": (config.admin.host, config.admin.port),
         "S3D_ADMIN_TOKEN": config.admin.token,
-        "S3_ENDPOINT": config.remote.endpoint,
+        "S3_ENDPOINT": config.store.endpoint,
+        "S3D_CREATE_BUCKETS": (),
         "S3D_DOMAIN": config.server.domains,
-        "S3D_REMOTE_ADDRESSING": config.remote.addressing,
-        "S3D_REMOTE_CONNECT_TIMEOUT": config.remote.connect_timeout,
-        "S3D_REMOTE_IDLE_TIMEOUT": config.remote.idle_timeout,
-        "S3D_REMOTE_RESPONSE_TIMEOUT": config.remote.response_timeout,
-        "S3D_REMOTE_CONNECTIONS": config.remote.max_connections,
-        "S3D_REMOTE_CA_BUNDLE": config.remote.ca_bundle,
+        "S3D_REMOTE_ADDRESSING": config.store.addressing,
+        "S3D_REMOTE_CONNECT_TIMEOUT": config.store.connect_timeout,
+        "S3D_REMOTE_IDLE_TIMEOUT": config.store.idle_timeout,
+        "S3D_REMOTE_RESPONSE_TIMEOUT": config.store.response_timeout,
+        "S3D_REMOTE_CONNECTIONS": config.store.max_connections,
+        "S3D_REMOTE_CA_BUNDLE": config.store.ca_bundle,
         "S3D_TLS_CERT": config.server.tls_cert,
         "S3D_TLS_KEY": config.server.tls_key,
         "S3D_LOG_LEVEL": config.log.level,
@@ -69,6 +73,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "S3D_ADMIN_ENDPOINT": ("http://[::1]:2", ("::1", 2)),
     "S3D_ADMIN_TOKEN": ("token", Secret("token")),
     "S3_ENDPOINT": ("https://remote.test", "https://remote.test"),
+    "S3D_CREATE_BUCKETS": ("one,two", ("one", "two")),
     "S3D_DOMAIN": ("a.test b.test", ("a.test", "b.test")),
     "S3D_REMOTE_ADDRESSING": ("virtual", "virtual"),
     "S3D_REMOTE_CONNECT_TIMEOUT": ("1s", 1.0),
@@ -94,15 +99,53 @@ def test_each_setting_by_each_way(name: str, by: str, tmp_path: Path) -> None:
     key = SETTINGS[name].key
     file = tmp_path / "s3d.toml"
     file.write_text(f'{key} = "{text}"\n')
+    others = {"S3_ENDPOINT": "local:"} if name == "S3D_CREATE_BUCKETS" else {}
     if by == "flag":
-        config, source = load({key: text}, {}), f"the flag {SETTINGS[name].flag}"
+        config, source = load({key: text}, others), f"the flag {SETTINGS[name].flag}"
     elif by == "environment":
-        config, source = load({}, {name: text}), "the environment"
+        config, source = load({}, others | {name: text}), "the environment"
     else:
-        config, source = load({}, {"S3D_CONFIG": str(file)}), f"{file}, key {key}"
+        config, source = load({}, others | {"S3D_CONFIG": str(file)}), f"{file}, key {key}"
     assert in_config(config, name) == value
     assert in_config(load({}, {}), name) != value, "the test's value must not be the default"
     assert config.settings[name] == InForce("***" if name == "S3D_ADMIN_TOKEN" else text, source)
+
+
+def test_the_embedded_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert load({}, {"S3_ENDPOINT": "local:"}).store == StandaloneConfig(Path("/home/someone/.s3d/standalone"))
+    config = load({}, {"S3_ENDPOINT": "local:", "S3D_LOCAL_DIR": "/data", "S3D_CREATE_BUCKETS": "one two"})
+    assert config.store == StandaloneConfig(Path("/data/standalone"), ("one", "two"))
+    assert config.server.spool_dir == Path("/data/spool")
+    assert load({}, {"S3_ENDPOINT": "local:~/x"}).store == StandaloneConfig(Path("/home/someone/x"))
+    assert config.settings["S3_ENDPOINT"].value == "local:"
+
+
+@pytest.mark.parametrize("endpoint", [{}, {"S3_ENDPOINT": ""}, {"S3_ENDPOINT": "https://remote.test"}])
+def test_nothing_but_local_leads_to_the_embedded_store(endpoint: dict[str, str]) -> None:
+    environ = {"S3D_LOCAL_DIR": "/data", "AWS_ENDPOINT_URL": "local:", "AWS_ENDPOINT_URL_S3": "local:"}
+    assert isinstance(load({}, environ | endpoint).store, RemoteConfig)
+
+
+@pytest.mark.parametrize("endpoint", [{}, {"S3_ENDPOINT": "https://remote.test"}])
+def test_buckets_of_a_remote_are_not_made(endpoint: dict[str, str]) -> None:
+    (found,) = problems(S3D_CREATE_BUCKETS="one", **endpoint)
+    assert found.startswith("S3D_CREATE_BUCKETS is for the embedded store, but S3_ENDPOINT is not local:")
+
+
+def test_a_bucket_that_cannot_be_is_named() -> None:
+    (found,) = problems(S3_ENDPOINT="local:", S3D_CREATE_BUCKETS="one No")
+    assert found.startswith("S3D_CREATE_BUCKETS is 'one No' (from the environment): accepted are names of buckets")
+    assert found.endswith("'No' is not one")
+
+
+def test_the_embedded_store_to_check(tmp_path: Path) -> None:
+    default = StandaloneConfig(Path("/data/standalone"))
+    for endpoint in ({}, {"S3_ENDPOINT": "https://remote.test"}, {"S3_ENDPOINT": "local:"}):
+        assert embedded_store({"S3D_LOCAL_DIR": "/data"} | endpoint) == default
+    assert embedded_store({"S3_ENDPOINT": "local:/x"}) == StandaloneConfig(Path("/x"))
+    (tmp_path / "s3d.toml").write_text('s3_endpoint = "local:/y"\n')
+    assert embedded_store({"S3D_CONFIG": str(tmp_path / "s3d.toml")}) == StandaloneConfig(Path("/y"))
 
 
 def test_files(tmp_path: Path) -> None:

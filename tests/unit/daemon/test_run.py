@@ -20,6 +20,7 @@ from peers import clean_env
 
 from s3d.daemon import run
 from s3d.daemon.config import load
+from s3d.local.directory import CannotOpen
 from s3d.server.sockets import CannotListen
 
 CHILD = Path(__file__).with_name("run_child.py")
@@ -87,6 +88,33 @@ def test_a_second_signal_ends_at_once(number: signal.Signals, code: int, tmp_pat
         assert it.end() == (code, "stop(30.0)\n")
 
 
+def test_an_embedded_store_says_how_to_use_it(tmp_path: Path) -> None:
+    with child("ready", tmp_path, S3_ENDPOINT="local:", S3D_CREATE_BUCKETS="first second") as it:
+        message = it.wait_for("serves S3")
+        assert f"http://localhost:1234 for the embedded store in {tmp_path / 'standalone'}; admin on" in message
+        it.process.send_signal(signal.SIGTERM)
+        it.wait_for("stopped")
+        code, output = it.end()
+    assert code == 0
+    assert output.startswith(f"S3 is on http://localhost:1234 and keeps its objects in {tmp_path / 'standalone'}.\n")
+    assert "s3://first/" in output
+    assert output.endswith("stop(30.0)\n")
+
+
+def test_nobody_has_to_read_how_to_use_it(tmp_path: Path) -> None:
+    with child("ready", tmp_path, S3_ENDPOINT="local:", CLOSE_STDOUT="1") as it:
+        it.wait_for("serves S3")
+        it.process.send_signal(signal.SIGTERM)
+        it.wait_for("stopped")
+        assert it.end()[0] == 0
+
+
+def test_a_store_that_cannot_be_opened(tmp_path: Path) -> None:
+    with child("in use", tmp_path, S3_ENDPOINT="local:") as it:
+        assert it.wait_for("cannot be opened") == "the embedded store cannot be opened: it is in use"
+        assert it.end() == (1, "stop(0)\n")
+
+
 def test_a_port_in_use(tmp_path: Path) -> None:
     with child("busy", tmp_path) as it:
         message = it.wait_for("cannot listen")
@@ -112,6 +140,7 @@ def test_no_remote_is_exit_code_2_with_what_to_set(tmp_path: Path) -> None:
         message = it.wait_for("no remote")
         assert "set S3_ENDPOINT=" in message
         assert "AWS_ACCESS_KEY_ID/AWS_SECRET_ACCESS_KEY" in message
+        assert "S3_ENDPOINT=local:" in message
         assert it.end() == (2, "")
 
 
@@ -132,12 +161,15 @@ async def test_what_counts_as_a_remote(aws: pytest.MonkeyPatch) -> None:
     aws.setenv("AWS_ENDPOINT_URL", "http://remote.test")
     assert await run.missing_remote(load({}, {})) is None
     aws.delenv("AWS_ENDPOINT_URL")
+    assert await run.missing_remote(load({}, {"S3_ENDPOINT": "local:"})) is None
     aws.setenv("AWS_ACCESS_KEY_ID", "a")
     aws.setenv("AWS_SECRET_ACCESS_KEY", "b")
     assert await run.missing_remote(load({}, {})) is None
 
 
-@pytest.mark.parametrize("url", ["http://localhost:33333", "http://127.0.0.1:33334", "http://h/path", "ftp://h"])
+@pytest.mark.parametrize(
+    "url", ["http://localhost:33333", "http://127.0.0.1:33334", "http://h/path", "ftp://h", "local:"]
+)
 async def test_an_endpoint_of_the_chain_that_cannot_be_the_remote(aws: pytest.MonkeyPatch, url: str) -> None:
     """Clients find the daemon by this variable; a daemon that finds itself would forward to itself for ever."""
     aws.setenv("AWS_ENDPOINT_URL_S3", url)
@@ -181,6 +213,8 @@ def test_sentences_for_a_failed_start() -> None:
     assert run.why_not_started(CannotListen("localhost", 33333, "x"), config).endswith("x in S3D_ENDPOINT")
     assert run.why_not_started(CannotListen("localhost", 33334, "x"), config).endswith("x in S3D_ADMIN_ENDPOINT")
     assert "S3D_TLS_CERT" in run.why_not_started(ssl.SSLError(1, "no match"), config)
+    sentence = run.why_not_started(CannotOpen("/x is in use"), config)
+    assert sentence == "the embedded store cannot be opened: /x is in use"
     assert run.why_not_started(OSError(28, "no space"), config) == "s3d cannot start: [Errno 28] no space"
 
 

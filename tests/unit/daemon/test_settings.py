@@ -20,6 +20,7 @@ def test_the_settings_of_this_version() -> None:
         "S3D_ADMIN_ENDPOINT",
         "S3D_ADMIN_TOKEN",
         "S3_ENDPOINT",
+        "S3D_CREATE_BUCKETS",
         "S3D_DOMAIN",
         "S3D_REMOTE_ADDRESSING",
         "S3D_REMOTE_CONNECT_TIMEOUT",

@@ -22,7 +22,7 @@ def test_the_process_comes_first_and_parts_follow_in_order() -> None:
 def test_parts_are_asked_each_time() -> None:
     numbers = iter(range(9))
     made = Status({"n": lambda: next(numbers)})
-    assert (made.document()["n"], made.document()["n"], made.part("n"), made.part("other")) == (0, 1, 2, None)
+    assert (made.document()["n"], made.document()["n"], made.parts("n", "other")) == (0, 1, {"n": 2})
 
 
 def test_resident_memory_is_measured() -> None:

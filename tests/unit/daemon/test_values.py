@@ -172,13 +172,63 @@ def test_remote_endpoint() -> None:
     assert values.remote_endpoint("https://s3.example.com") == "https://s3.example.com"
     assert values.remote_endpoint("HTTP://Minio:9000/") == "http://minio:9000"
     assert values.remote_endpoint("http://[::1]:9000") == "http://[::1]:9000"
-    for text in ("local:", "local:/var/lib", "LOCAL:"):
-        with pytest.raises(ValueError, match="not part of this version"):
-            values.remote_endpoint(text)
+    with pytest.raises(ValueError, match="with http:// or https:// in front"):
+        values.remote_endpoint("local:")
     with pytest.raises(ValueError, match="port 0"):
         values.remote_endpoint("http://minio:0")
     with pytest.raises(ValueError, match="a path or query"):
         values.remote_endpoint("http://minio:9000/bucket")
+
+
+def test_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert values.store("HTTPS://S3.Example.com/") == "https://s3.example.com"
+    for text, directory in {
+        "local:": None,
+        " Local: ": None,
+        "local:/var/lib/s3": Path("/var/lib/s3"),
+        "local: /var/lib/s 3 ": Path("/var/lib/s 3"),
+        "local:~/store": Path("/home/someone/store"),
+        "local:store": Path.cwd() / "store",
+        "LOCAL:/Mixed/Case": Path("/Mixed/Case"),
+        "local:a:b": Path.cwd() / "a:b",
+    }.items():
+        assert values.store(text) == values.Local(directory)
+
+
+@pytest.mark.parametrize("text", ["local", "locale:", "", "/var/lib", "local :", "http:"])
+def test_what_is_neither_a_url_nor_local(text: str) -> None:
+    with pytest.raises(ValueError, match=r"such as https://s3.example.com, or local:"):
+        values.store(text)
+
+
+@pytest.mark.parametrize("text", ["local://host", "local:///srv", "local://"])
+def test_local_is_no_url(text: str) -> None:
+    with pytest.raises(ValueError, match="no or one slash in front"):
+        values.store(text)
+
+
+def test_bucket_names() -> None:
+    assert values.bucket_names("demo") == ("demo",)
+    assert values.bucket_names("a.b-c, 0x0 demo,demo  " + "a" * 63) == ("a.b-c", "0x0", "demo", "a" * 63)
+    for text in (
+        "",
+        " , ",
+        "ab",
+        "a" * 64,
+        "Demo",
+        "a_b",
+        "-ab",
+        "ab-",
+        ".ab",
+        "a..b",
+        "127.0.0.1",
+        "a/b",
+        "dämo",
+        "xn--a",
+    ):
+        with pytest.raises(ValueError, match="accepted are names of buckets"):
+            values.bucket_names(text)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])

@@ -61,6 +61,29 @@ def test_a_link_to_a_presigned_url() -> None:
 
 
 @pytest.mark.parametrize(
+    ("bucket", "origin", "method", "passes"),
+    [
+        ("bucket", "https://page.example", "PUT", True),
+        ("bucket", "https://page.example", "GET", False),
+        ("bucket", "https://other.example", "PUT", False),
+        ("other", "https://page.example", "PUT", False),
+        (None, "https://page.example", "PUT", False),
+        ("bucket", None, "PUT", False),
+    ],
+)
+def test_origins_that_the_bucket_allows(bucket: str | None, origin: str | None, method: str, passes: bool) -> None:
+    def allows(*asked: str | None) -> bool:
+        return asked == ("bucket", "https://page.example", "PUT")
+
+    headers = CIMultiDict({"Sec-Fetch-Site": "cross-site"} | ({"Origin": origin} if origin else {}))
+    if passes:
+        check_browser(method, headers, ANONYMOUS, bucket, allows)
+        return
+    with pytest.raises(S3Error, match="AccessDenied"):
+        check_browser(method, headers, ANONYMOUS, bucket, allows)
+
+
+@pytest.mark.parametrize(
     "host",
     [
         "",

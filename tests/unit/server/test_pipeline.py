@@ -10,6 +10,8 @@ from wire.rig import Recorder, connected, head, ok, serving, works_on
 
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response
+from s3d.server.config import ServerConfig
+from s3d.server.listener import Server
 from s3d.server.spool import SpooledBody
 
 
@@ -89,3 +91,25 @@ async def test_a_stopping_server_closes_its_connections() -> None:
         client.send(head("GET /bucket/key"))
         assert (await client.answer()).closes
         assert await client.closed() == b""
+
+
+async def test_a_page_of_another_site() -> None:
+    """It passes if the Backend's own rules let it; by default none does."""
+    asked: list[tuple[str | None, str, str]] = []
+
+    def allows(bucket: str | None, origin: str, method: str) -> bool:
+        asked.append((bucket, origin, method))
+        return bucket == "open"
+
+    fields = ("Sec-Fetch-Site: cross-site", "Origin: https://page.example")
+    for allows_origin, statuses in ((allows, [200, 403]), (None, [403, 403])):
+        server = Server(Recorder(), ServerConfig("127.0.0.1", 0), allows_origin)
+        await server.start()
+        async with connected(server.port) as client:
+            for target, host, status in zip(
+                ("/open/key", "/key"), ("localhost", "closed.localhost"), statuses, strict=True
+            ):
+                client.send(head(f"GET {target}", *fields, host=host))
+                assert (await client.answer()).status == status
+        await server.stop(0)
+    assert asked == [("open", "https://page.example", "GET"), ("closed", "https://page.example", "GET")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -14,13 +14,17 @@ from s3d.s3.model import OPERATIONS, Member, Operation
 _Put = Callable[[S3Response, Any], None]
 
 
-def build_response(operation: str, members: dict[str, Any], *, status: int | None = None) -> S3Response:
+def build_response(
+    operation: str, members: dict[str, Any], *, status: int | None = None, elements: Iterable[str] = ()
+) -> S3Response:
     """The successful answer with these output members; members that are None do not count.
 
     ``status`` is the model's unless given (206 for a range). A streaming body is not a member: set ``body`` of what is
-    returned, and its length as the member ``ContentLength``. ValueError for members that the operation does not have.
+    returned, and its length as the member ``ContentLength``. ``elements`` are elements of the document that are written
+    already (`s3d.s3.codec.list_entries`); they come behind the members. ValueError for members that the operation does
+    not have.
     """
-    return _builder(operation)(members, status)
+    return _builder(operation)(members, status, elements)
 
 
 def parse_response(operation: str, response: S3Response, body: bytes) -> dict[str, Any]:
@@ -71,13 +75,13 @@ def _body_reader(operation: Operation) -> Callable[[bytes], dict[str, Any]] | No
 
 
 @cache
-def _builder(name: str) -> Callable[[dict[str, Any], int | None], S3Response]:
+def _builder(name: str) -> Callable[[dict[str, Any], int | None, Iterable[str]], S3Response]:
     operation = OPERATIONS[name]
     puts = {member.name: put for member in operation.output if (put := _put(member)) is not None}
     write = xml_write.members(name, {member.name: _xml(member) for member in operation.output if _is_xml(member)})
     is_streaming = operation.method == "HEAD" or any(member.location == "stream" for member in operation.output)
 
-    def build(members: dict[str, Any], status: int | None) -> S3Response:
+    def build(members: dict[str, Any], status: int | None, elements: Iterable[str]) -> S3Response:
         response = S3Response(status or operation.status)
         inner: dict[str, Any] = {}
         for member, value in members.items():
@@ -88,7 +92,7 @@ def _builder(name: str) -> Callable[[dict[str, Any], int | None], S3Response]:
                 put(response, value)
         if operation.output_root:
             response.headers["Content-Type"] = "application/xml"
-            response.body = xml_write.document(operation.output_root, lambda append: write(inner, append))
+            response.body = xml_write.document(operation.output_root, lambda append: write(inner, append), elements)
         elif inner:
             raise ValueError(f"{name} has no member {', '.join(sorted(inner))}")
         if not is_streaming and response.status not in (204, 304) and isinstance(response.body, bytes):

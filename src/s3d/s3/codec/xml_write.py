@@ -7,7 +7,7 @@ Members are written in the order of the dict; those that are None are left out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -23,10 +23,12 @@ _XSI = ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 _AS_REFERENCE = re.compile("[\x00-\x1f\ufffe\uffff]")
 
 
-def document(root: str, body: Callable[[Append], None]) -> bytes:
-    """A document with S3's namespace on the root. Bytes that are not UTF-8 (surrogates) are written as they are."""
+def document(root: str, body: Callable[[Append], None], elements: Iterable[str] = ()) -> bytes:
+    """A document with S3's namespace on the root; ``elements`` are written behind what ``body`` writes. Bytes that are not
+    UTF-8 (surrogates) are written as they are."""
     parts = [f'<?xml version="1.0" encoding="UTF-8"?>\n<{root} xmlns="{NAMESPACE}">']
     body(parts.append)
+    parts.extend(elements)
     parts.append(f"</{root}>")
     return "".join(parts).encode("utf-8", "surrogateescape")
 

@@ -5,17 +5,12 @@ rclone's settings are the fastest that were found which still give right answers
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import peers
-from signing import signed_head
+from contender import Contender, Launch, started
 
 RCLONE_FLAGS = (
     "--use-server-modtime",  # no HEAD of each object for its modification time
@@ -34,28 +29,6 @@ RCLONE_MODES = {
     # For LIST only: the others answer a list from memory for five minutes without asking the remote.
     "rclone-fresh": ("--vfs-cache-mode=off", "--dir-cache-time=0"),
 }
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A server that answers S3 requests for the objects of the remote."""
-
-    name: str
-    url: str
-    pid: int
-
-    @property
-    def write_bucket(self) -> str:
-        return f"bench-write-{self.name}"
-
-
-@dataclass(frozen=True)
-class Launch:
-    """How a gateway is started: its command, its environment and the URL where it will answer."""
-
-    command: list[str]
-    env: dict[str, str]
-    url: str
 
 
 def s3d_launch(remote: str, directory: Path) -> Launch:
@@ -98,51 +71,6 @@ LAUNCHES: dict[str, Callable[[str, Path], Launch]] = {
 }
 
 
-@contextlib.contextmanager
-def running(name: str, remote: str, directory: Path) -> Iterator[tuple[Contender, float]]:
+def running(name: str, remote: str, directory: Path) -> AbstractContextManager[tuple[Contender, float]]:
     """A gateway of that name, and the seconds from its start to its first answer (a ListBuckets of the remote)."""
-    directory.mkdir(parents=True, exist_ok=True)
-    launch = LAUNCHES[name](remote, directory)
-    log = directory / f"{name}.log"
-    with log.open("wb") as output:
-        start = time.perf_counter()
-        process = subprocess.Popen(
-            launch.command, stdout=output, stderr=subprocess.STDOUT, env=launch.env, cwd=directory
-        )
-    try:
-        _wait_for_answer(launch.url, process, log)
-        yield Contender(name, launch.url, process.pid), time.perf_counter() - start
-    finally:
-        peers.stop(process)
-
-
-def _wait_for_answer(url: str, process: subprocess.Popen[bytes], log: Path, *, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            status, body = request(url, "GET", "/")
-        except OSError:
-            time.sleep(0.001)
-            continue
-        if status == 200 and b"ListAllMyBucketsResult" in body:
-            return
-        raise RuntimeError(f"{url} answered {status}: {body[:500]!r}")
-    raise RuntimeError(
-        f"{url} did not come up (exit code {process.poll()}):\n{log.read_text(errors='replace')[-3000:]}"
-    )
-
-
-def request(
-    url: str, method: str, path: str, *, query: dict[str, str] | None = None, body: bytes = b""
-) -> tuple[int, bytes]:
-    """One signed request on a connection of its own: status and body. For what is not measured."""
-    head = signed_head(url, method, path, query=query, length=len(body), payload_hash="UNSIGNED-PAYLOAD")
-    first, *lines = head.decode().rstrip().split("\r\n")
-    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)
-    try:
-        headers = dict(line.split(": ", 1) for line in lines)
-        connection.request(method, first.split(" ")[1], body or None, headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
+    return started(name, LAUNCHES[name](remote, directory), directory)

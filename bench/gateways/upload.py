@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from contenders import request
-from plan import MIB
+from contender import request
+from row import MIB
 from signing import UNSIGNED, signed_head
 
 _PART = 512 * MIB
