@@ -147,6 +147,7 @@ async def test_a_missing_bucket(backend: Backend, operation: str, new_bucket_nam
         await call(backend, operation, {"Bucket": name})
 
 
+@pytest.mark.capability("configurations_go")
 async def test_configurations_go_with_their_bucket(backend: Backend, new_bucket_name: Callable[[], str]) -> None:
     where = {"Bucket": new_bucket_name()}
     await call(backend, "CreateBucket", where)

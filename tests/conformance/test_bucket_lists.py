@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conformance.calling import call, refused
+from conformance.capabilities import cases
 
 from s3d.s3.backend import Backend
 
@@ -28,10 +29,9 @@ async def test_buckets_with_a_prefix(backend: Backend, named: list[str]) -> None
     assert [bucket["Name"] for bucket in found["Buckets"]] == named[2:3]
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
-@pytest.mark.capability("buckets_pages")
-async def test_pages_of_buckets(backend: Backend, named: list[str], size: int) -> None:
-    members = {"Prefix": named[0][:-1], "MaxBuckets": size}
+@pytest.mark.parametrize("size", [*cases("buckets_pages", ["1", "2", "3"]), "4", "5"])
+async def test_pages_of_buckets(backend: Backend, named: list[str], size: str) -> None:
+    members = {"Prefix": named[0][:-1], "MaxBuckets": int(size)}
     pages: list[list[str]] = []
     for _ in range(10):
         found = await call(backend, "ListBuckets", members)
@@ -39,7 +39,7 @@ async def test_pages_of_buckets(backend: Backend, named: list[str], size: int) -
         if "ContinuationToken" not in found:
             break
         members["ContinuationToken"] = found["ContinuationToken"]
-    assert pages == [named[start : start + size] for start in range(0, 4, size)]
+    assert pages == [named[start : start + int(size)] for start in range(0, 4, int(size))]
 
 
 @pytest.mark.capability("buckets_limit")

@@ -10,9 +10,9 @@ from s3d.s3.backend import Backend
 
 BODY = b"0123456789"
 DEFAULT = {"ChecksumCRC64NVME": checksum("CRC64NVME", BODY), "ChecksumType": "FULL_OBJECT"}
-pytestmark = pytest.mark.capability("default_checksum")
 
 
+@pytest.mark.capability("default_checksum")
 @pytest.mark.parametrize("body", [b"", BODY, BODY * 50_000], ids=["empty", "small", "large"])
 async def test_every_object_has_one(backend: Backend, bucket: str, body: bytes) -> None:
     where = {"Bucket": bucket, "Key": "k"}
@@ -23,6 +23,7 @@ async def test_every_object_has_one(backend: Backend, bucket: str, body: bytes) 
         assert got.items() >= expected.items()
 
 
+@pytest.mark.capability("default_checksum")
 async def test_it_is_in_attributes_and_lists(backend: Backend, bucket: str) -> None:
     where = {"Bucket": bucket, "Key": "k"}
     await call(backend, "PutObject", where, BODY)
@@ -32,6 +33,7 @@ async def test_it_is_in_attributes_and_lists(backend: Backend, bucket: str) -> N
     assert (entry["ChecksumAlgorithm"], entry["ChecksumType"]) == (["CRC64NVME"], "FULL_OBJECT")
 
 
+@pytest.mark.capability("default_checksum")
 async def test_a_copy_has_that_of_its_source(backend: Backend, bucket: str) -> None:
     sha = {"ChecksumSHA256": checksum("SHA256", BODY)}
     await call(backend, "PutObject", {"Bucket": bucket, "Key": "plain"}, BODY)
@@ -43,6 +45,7 @@ async def test_a_copy_has_that_of_its_source(backend: Backend, bucket: str) -> N
         assert got.items() >= expected.items()
 
 
+@pytest.mark.capability("copy_checksum")
 async def test_a_copy_can_have_another(backend: Backend, bucket: str) -> None:
     await call(backend, "PutObject", {"Bucket": bucket, "Key": "k"}, BODY)
     asked = {"Bucket": bucket, "Key": "copy", "CopySource": f"{bucket}/k", "ChecksumAlgorithm": "SHA1"}

@@ -185,7 +185,7 @@ async def test_a_completion_of_another_type(backend: Backend, bucket: str) -> No
     uploads = Uploads(backend, bucket, "CRC32")
     await uploads.create(ChecksumType="COMPOSITE")
     await uploads.fill()
-    with refused(400, "BadDigest"):
+    with refused(400, "InvalidRequest", "BadDigest"):
         await uploads.complete(ChecksumType="FULL_OBJECT")
 
 

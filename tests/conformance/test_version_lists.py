@@ -103,6 +103,7 @@ async def test_pages(
     assert prefixes == (["dir/"] if delimiter else [])
 
 
+@pytest.mark.capability("versions_after_key")
 async def test_behind_a_key(backend: Backend, versioned_bucket: str, versions: list[tuple[str, str]]) -> None:
     rows = await known(backend, versioned_bucket, KeyMarker="dir/b")
     assert [row[0] for row in rows] == ["dir/c", "e"]
@@ -126,6 +127,7 @@ async def test_a_version_marker_needs_a_key(
         await call(backend, "ListObjectVersions", {"Bucket": versioned_bucket, "VersionIdMarker": versions[0][1]})
 
 
+@pytest.mark.capability("no_versions_wanted")
 async def test_no_keys_wanted(backend: Backend, versioned_bucket: str, versions: list[tuple[str, str]]) -> None:
     found = await call(backend, "ListObjectVersions", {"Bucket": versioned_bucket, "MaxKeys": 0})
     assert (found.get("Versions"), found.get("DeleteMarkers"), found["IsTruncated"]) == (None, None, False)

@@ -52,6 +52,7 @@ async def test_every_put_is_a_version(backend: Backend, at: Members) -> None:
     assert (head["ContentLength"], head["VersionId"]) == (5, first)
 
 
+@pytest.mark.capability("marker_header")
 async def test_a_delete_hides_and_keeps(backend: Backend, at: Members) -> None:
     first = await put(backend, at, b"first")
     is_marker, marker = await delete(backend, at)
@@ -85,6 +86,7 @@ async def test_a_marker_cannot_be_read(backend: Backend, at: Members, operation:
     assert headers["Last-Modified"]
 
 
+@pytest.mark.capability("delete_marker")
 async def test_deleting_the_marker_brings_the_object_back(backend: Backend, at: Members) -> None:
     first = await put(backend, at, b"first")
     _, marker = await delete(backend, at)
@@ -151,6 +153,7 @@ async def test_the_null_version_says_so(backend: Backend, bucket: str) -> None:
     assert await get(backend, at) == (b"before", "null")
 
 
+@pytest.mark.capability("null_version")
 async def test_a_suspended_bucket_replaces_the_null_version_only(backend: Backend, at: Members) -> None:
     first = await put(backend, at, b"first")
     await versioning(backend, at["Bucket"], "Suspended")
@@ -180,6 +183,7 @@ async def test_a_delete_in_a_suspended_bucket(backend: Backend, at: Members) -> 
     assert (await get(backend, at))[0] == b"first"
 
 
+@pytest.mark.capability("bucket_with_versions")
 async def test_a_bucket_with_an_old_version_stays(backend: Backend, at: Members) -> None:
     first = await put(backend, at, b"first")
     _, marker = await delete(backend, at)
@@ -190,6 +194,7 @@ async def test_a_bucket_with_an_old_version_stays(backend: Backend, at: Members)
     await call(backend, "DeleteBucket", {"Bucket": at["Bucket"]})
 
 
+@pytest.mark.capability("bucket_with_versions")
 async def test_a_bucket_with_a_marker_stays(backend: Backend, at: Members) -> None:
     first = await put(backend, at, b"first")
     _, marker = await delete(backend, at)
@@ -200,6 +205,7 @@ async def test_a_bucket_with_a_marker_stays(backend: Backend, at: Members) -> No
     await call(backend, "DeleteBucket", {"Bucket": at["Bucket"]})
 
 
+@pytest.mark.capability("delete_many_markers")
 async def test_delete_many_makes_markers(backend: Backend, at: Members) -> None:
     await put(backend, at, b"first")
     delete_ = {"Objects": [{"Key": "k"}, {"Key": "none"}]}
@@ -209,6 +215,7 @@ async def test_delete_many_makes_markers(backend: Backend, at: Members) -> None:
     assert "VersionId" not in done["Deleted"][0]
 
 
+@pytest.mark.capability("delete_many_versions")
 async def test_delete_many_versions(backend: Backend, at: Members) -> None:
     first, second = await put(backend, at, b"first"), await put(backend, at, b"second")
     _, marker = await delete(backend, at)
@@ -232,6 +239,7 @@ async def test_delete_many_says_what_it_could_not(backend: Backend, at: Members)
     ]
 
 
+@pytest.mark.capability("version_in_tagging")
 async def test_tags_belong_to_a_version(backend: Backend, at: Members) -> None:
     first = await put(backend, at, b"first", Tagging="n=1")
     await put(backend, at, b"second", Tagging="n=2")
@@ -252,6 +260,7 @@ async def test_attributes_of_a_version(backend: Backend, at: Members) -> None:
     assert (got["ObjectSize"], got["VersionId"]) == (5, first)
 
 
+@pytest.mark.capability("copy_source_version")
 async def test_an_old_version_can_be_copied(backend: Backend, at: Members) -> None:
     first = await put(backend, at, b"first")
     await put(backend, at, b"second")
@@ -267,9 +276,10 @@ async def test_a_marker_cannot_be_copied(backend: Backend, at: Members) -> None:
     await put(backend, at, b"first")
     _, marker = await delete(backend, at)
     with refused(404, "NoSuchKey"):
-        await call(backend, "CopyObject", {**at, "CopySource": f"{at['Bucket']}/k"})
+        await call(backend, "CopyObject", {**at, "Key": "copy", "CopySource": f"{at['Bucket']}/k"})
     with refused(400, "InvalidRequest"):
-        await call(backend, "CopyObject", {**at, "CopySource": f"{at['Bucket']}/k?versionId={marker}"})
+        source = f"{at['Bucket']}/k?versionId={marker}"
+        await call(backend, "CopyObject", {**at, "Key": "copy", "CopySource": source})
 
 
 async def test_a_completed_upload_is_a_version(backend: Backend, at: Members) -> None:

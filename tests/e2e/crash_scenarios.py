@@ -175,17 +175,75 @@ async def settle(store: Standalone) -> None:
     await asyncio.sleep(0)
 
 
+def _points(text: str) -> frozenset[str]:
+    return frozenset(text.strip().split("\n"))
+
+
+_COMMIT = frozenset({"before COMMIT", "after COMMIT"})
+_FILE = _COMMIT | _points("""
+after open incoming
+in the middle of writev
+after writev
+before fsync of a file incoming
+before fsync of a directory incoming
+after fsync of a directory incoming
+before INSERT INTO body
+before rename incoming
+after rename incoming
+""")
+_TRASH = _COMMIT | _points("""
+before INSERT OR IGNORE
+before unlink bodies
+after unlink bodies
+before DELETE FROM trash
+""")
+_START = _points("""
+before rename incoming
+after rename incoming
+before unlink incoming
+after unlink incoming
+before unlink bodies
+after unlink bodies
+before DELETE FROM trash
+""")
+_FIRST = _points("""
+after mkdir .
+after open lock
+before CREATE TABLE bucket
+before COMMIT;
+after a migration
+before fsync of a directory .
+after mkdir incoming
+after mkdir bodies
+before INSERT INTO bucket
+""")
+_VERSIONS = _TRASH | _points("""
+before DELETE FROM noncurrent
+before INSERT INTO object
+""")
+_SHARED = _TRASH | {"before UPDATE body SET"}
+_MULTIPART = (
+    _FILE
+    | _TRASH
+    | _points("""
+before INSERT INTO upload
+before INSERT INTO part
+before INSERT INTO completed
+before DELETE FROM upload
+""")
+)
+
 SCENARIOS = {
-    "first start": Scenario(_start, fresh=True),
-    "start": Scenario(_start, _three, _leave),
-    "put small": Scenario(_put_small),
-    "put large": Scenario(_put_large),
-    "overwrite": Scenario(_overwrite, _three),
-    "overwrite versioned": Scenario(_overwrite_versioned, _three),
-    "delete": Scenario(_delete, _three),
-    "delete many": Scenario(_delete_many, _three),
-    "remove versions": Scenario(_remove_versions, _two_versions),
-    "copy": Scenario(_copy, _three),
-    "multipart": Scenario(_multipart, _three),
-    "abort": Scenario(_abort),
+    "first start": Scenario(_start, fresh=True, passes=_FIRST),
+    "start": Scenario(_start, _three, _leave, passes=_START),
+    "put small": Scenario(_put_small, passes=_COMMIT | {"before INSERT INTO body"}),
+    "put large": Scenario(_put_large, passes=_FILE),
+    "overwrite": Scenario(_overwrite, _three, passes=_FILE | _TRASH),
+    "overwrite versioned": Scenario(_overwrite_versioned, _three, passes=_FILE | {"before INSERT INTO noncurrent"}),
+    "delete": Scenario(_delete, _three, passes=_TRASH),
+    "delete many": Scenario(_delete_many, _three, passes=_TRASH),
+    "remove versions": Scenario(_remove_versions, _two_versions, passes=_VERSIONS),
+    "copy": Scenario(_copy, _three, passes=_SHARED),
+    "multipart": Scenario(_multipart, _three, passes=_MULTIPART),
+    "abort": Scenario(_abort, passes=_FILE | _TRASH | {"before DELETE FROM upload"}),
 }

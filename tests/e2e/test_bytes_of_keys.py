@@ -145,11 +145,12 @@ def test_the_store_keeps_the_key(store: Address, target: bytes, key: bytes) -> N
 
 
 def test_the_store_tells_all_keys_apart(store: Address) -> None:
-    keys = set(_keys().values())
-    for target, key in _keys().items():
-        assert send(store, Outgoing("PUT", target.decode(), body=key)).status == 200
-    assert _listed(store) == sorted(keys)
-    for target, key in _keys().items():
-        assert send(store, Outgoing("GET", target.decode())).body == key
-        send(store, Outgoing("DELETE", target.decode()))
+    targets = {target.decode(): key for target, key in _keys().items()}
+    for target, key in targets.items():
+        assert send(store, Outgoing("PUT", target, body=key)).status == 200
+    assert _listed(store) == sorted(set(targets.values()))
+    for target, key in targets.items():
+        assert send(store, Outgoing("GET", target)).body == key
+    for target in targets:
+        assert send(store, Outgoing("DELETE", target)).status == 204
     assert _listed(store) == []

@@ -20,7 +20,7 @@ from pathlib import Path
 import aiohttp
 import peers
 import pytest
-from e2e import crash_points
+from e2e import crash_checkpoint, crash_points
 from e2e.crash_load import BUCKETS, Client, Found
 from e2e.crash_scenarios import SCENARIOS
 from e2e.crash_verdict import Verdict
@@ -57,6 +57,15 @@ def test_ended_at_every_point(scenario: str, fast: Path) -> None:
     print(f"{scenario}: {len(report['points'])} points")
     assert report["wrong"] == []
     assert SCENARIOS[scenario].passes <= {point.partition(" ")[2] for point in report["points"]}
+
+
+@pytest.mark.peer
+def test_killed_during_checkpoints(fast: Path) -> None:
+    command = [sys.executable, crash_checkpoint.__file__, str(fast / "store"), str(max(ROUNDS, 12))]
+    env = {**os.environ, "PYTHONPATH": str(Path(crash_points.__file__).parent.parent)}
+    done = subprocess.run(command, capture_output=True, env=env, timeout=600)
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout) == []
 
 
 @pytest.mark.peer

@@ -38,7 +38,7 @@ def create_bucket(store: Store, call: Call) -> Answer:
 
 
 def head_bucket(bucket: Bucket, call: Call) -> Answer:
-    return Answer({"BucketRegion": bucket.location or REGION})
+    return Answer({"BucketRegion": bucket.location or REGION, "AccessPointAlias": False})
 
 
 def delete_bucket(store: Store, call: Call) -> Answer:

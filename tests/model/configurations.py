@@ -9,6 +9,7 @@ from model.store import Answer, Bucket, Call
 from s3d.s3.errors import S3Error
 
 Handler = Callable[[Bucket, Call], Answer]
+_TRANSITION = "TransitionDefaultMinimumObjectSize"
 
 _WRAPPED = {
     "PublicAccessBlock": ("PublicAccessBlockConfiguration", "NoSuchPublicAccessBlockConfiguration"),
@@ -71,6 +72,13 @@ def _always(members: dict[str, str]) -> Handler:
     return lambda bucket, call: Answer(members)
 
 
+def _put_lifecycle(bucket: Bucket, call: Call) -> Answer:
+    """S3 says in both answers from which size on objects change their storage class."""
+    size = {_TRANSITION: call.members.get(_TRANSITION, "all_storage_classes_128K")}
+    bucket.configurations["GetBucketLifecycleConfiguration"] = {**call.members["LifecycleConfiguration"], **size}
+    return Answer(size)
+
+
 def _wrapped(member: str) -> Callable[[Call], object]:
     return lambda call: {member: call.members[member]}
 
@@ -85,7 +93,7 @@ def _handlers() -> dict[str, Handler]:
     found["GetBucketCors"] = _get("GetBucketCors", "NoSuchCORSConfiguration")
     found["DeleteBucketCors"] = _delete("GetBucketCors")
     lifecycle = "GetBucketLifecycleConfiguration"
-    found["PutBucketLifecycleConfiguration"] = _put(lifecycle, lambda call: call.members["LifecycleConfiguration"])
+    found["PutBucketLifecycleConfiguration"] = _put_lifecycle
     found[lifecycle] = _get(lifecycle, "NoSuchLifecycleConfiguration")
     found["DeleteBucketLifecycle"] = _delete(lifecycle)
     found["GetBucketTagging"] = _get("GetBucketTagging", "NoSuchTagSet")

@@ -51,7 +51,6 @@ def copy_object(store: Store, bucket: Bucket, call: Call) -> Answer:
             "metadata, storage class, website redirect location or encryption attributes."
         )
         raise S3Error("InvalidRequest", message)
-    check_write(call.members, call.key, bucket.objects.get(call.key))
     sums = _checksums(source, call.members.get("ChecksumAlgorithm"))
     copied = Object(
         source.data,
@@ -63,6 +62,7 @@ def copy_object(store: Store, bucket: Bucket, call: Call) -> Answer:
         sums,
         acl=canned_acl(call),
     )
+    check_write(call.members, call.key, bucket.objects.get(call.key))
     said = bucket.add(call.key, copied)
     result = {"ETag": copied.etag, "LastModified": copied.modified, **copied.checksum_members}
     return Answer({"CopyObjectResult": result, **said, **source_version(origin, source)})

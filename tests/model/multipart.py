@@ -188,7 +188,11 @@ def _whole_checksum(upload: Upload, parts: list[Part], data: bytes, members: Mem
         if (value := members.get(f"Checksum{other}")) is not None:
             check_value(other, value)
     if members.get("ChecksumType") not in (None, upload.checksum_type):
-        raise S3Error("BadDigest", "The checksum type did not match that of the upload.")
+        message = (
+            f"The upload was created using the {upload.checksum_type} checksum mode. The complete request must use the "
+            "same checksum mode."
+        )
+        raise S3Error("InvalidRequest", message)
     if upload.checksum_type == "FULL_OBJECT":
         value = checksum(algorithm, data)
     else:

@@ -32,7 +32,6 @@ def check_supported(call: Call) -> None:
 def put_object(bucket: Bucket, call: Call) -> Answer:
     check_supported(call)
     declared = verified(call.request.headers, call.members, call.body)
-    check_write(call.members, call.key, bucket.objects.get(call.key))
     algorithm, value = declared or (DEFAULT, checksum(DEFAULT, call.body))
     new = Object(
         call.body,
@@ -44,6 +43,7 @@ def put_object(bucket: Bucket, call: Call) -> Answer:
         {f"Checksum{algorithm}": value},
         acl=canned_acl(call),
     )
+    check_write(call.members, call.key, bucket.objects.get(call.key))
     return Answer({"ETag": new.etag, **new.checksum_members, **bucket.add(call.key, new)})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ _STORED_HEADERS = (
     "x-amz-website-redirect-location",
 )
 _VERSION_ID = re.compile(r"null|[A-Za-z0-9._-]{32}")  # opaque to clients; 32 characters is how S3's own look
+
+_version_ids = itertools.count(1)  # of all buckets: an id never means two versions
 
 
 def now() -> datetime:
@@ -102,7 +105,6 @@ class Bucket:
     """Finished uploads by id, with the key and the answer: completing twice answers twice the same."""
     configurations: dict[str, Any] = field(default_factory=dict)
     """What is only stored and returned (CORS, policy, ...), by the name of the operation that reads it."""
-    last_version: int = 0
 
     def versions(self, key: str) -> list[Object]:
         """Newest first."""
@@ -123,8 +125,7 @@ class Bucket:
         null version. Returns what the answer says of it: suspended buckets do not name the null version of a write."""
         others = self.versions(key)
         if self.versioning == "Enabled":
-            self.last_version += 1
-            new.version = f"{self.last_version:032}"
+            new.version = f"{next(_version_ids):032}"
         else:
             others = [version for version in others if version.version != "null"]
         self.keep(key, [new, *others])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from urllib.parse import parse_qsl
 
-from model.store import Answer, Bucket, Call, Members, Object
+from model.store import Answer, Bucket, Call, Members
 
 from s3d.s3.errors import S3Error
 
@@ -21,15 +22,20 @@ def _checked(pairs: list[tuple[str, str]], owner: str) -> dict[str, str]:
     if len(pairs) > _LIMITS[owner]:
         raise S3Error("BadRequest", f"{owner} tags cannot be greater than {_LIMITS[owner]}")
     for name, value in pairs:
-        if not 1 <= len(name) <= 128:
+        if not 1 <= len(name) <= 128 or not _writable_text(name):
             raise S3Error("InvalidTag", "The TagKey you have provided is invalid", elements={"TagKey": name})
-        if len(value) > 256:
+        if len(value) > 256 or not _writable_text(value):
             elements = {"TagKey": name, "TagValue": value}
             raise S3Error("InvalidTag", "The TagValue you have provided is invalid", elements=elements)
     if len(dict(pairs)) < len(pairs):
         twice = next(name for position, (name, _) in enumerate(pairs) if name in dict(pairs[:position]))
         raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key", elements={"TagKey": twice})
     return dict(pairs)
+
+
+def _writable_text(text: str) -> bool:
+    """Letters, white space and numbers of any script, and a few signs."""
+    return all(unicodedata.category(sign)[0] in "LZN" or sign in "_.:/=+-@" for sign in text)
 
 
 def _of_document(call: Call, owner: str) -> dict[str, str]:
@@ -40,13 +46,10 @@ def _tag_set(tags: dict[str, str]) -> list[Members]:
     return [{"Key": name, "Value": value} for name, value in tags.items()]
 
 
-def _writable(bucket: Bucket, call: Call) -> Object:
-    return bucket.read(call.key, call.version, call.request.method)
-
-
 def put_object_tagging(bucket: Bucket, call: Call) -> Answer:
-    found = _writable(bucket, call)
-    found.tags = _of_document(call, "Object")
+    tags = _of_document(call, "Object")
+    found = bucket.read(call.key, call.version, call.request.method)
+    found.tags = tags
     return Answer(bucket.named(found))
 
 
@@ -56,7 +59,7 @@ def get_object_tagging(bucket: Bucket, call: Call) -> Answer:
 
 
 def delete_object_tagging(bucket: Bucket, call: Call) -> Answer:
-    found = _writable(bucket, call)
+    found = bucket.read(call.key, call.version, call.request.method)
     found.tags = {}
     return Answer(bucket.named(found))
 

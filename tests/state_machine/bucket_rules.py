@@ -63,6 +63,7 @@ class BucketRules(Machine):
             limit: size,
             start: self.profile.keys[after % len(self.profile.keys)] if after is not None else None,
         }
+        asked = self.asked(asked)
         for _ in range(_PAGES):
             found = self.send(operation, asked)
             if not found.members.get("IsTruncated"):

@@ -100,11 +100,15 @@ class Pairs:
         return self._other.get(expected, expected)
 
 
-def difference(pairs: Pairs, expected: Outcome, found: Outcome, ignored: frozenset[str] = frozenset()) -> str:
+def difference(
+    pairs: Pairs, expected: Outcome, found: Outcome, *, ignored: frozenset[str] = frozenset(), elements: bool = True
+) -> str:
     """A sentence, or nothing. Of an error the elements that the model has must be there, among others."""
     if (expected.status, expected.code) != (found.status, found.code):
         return f"expected {expected}, found {found}"
     members = found.members
+    if expected.code and not elements:
+        return ""
     if expected.code:
         members = {name: value for name, value in members.items() if name in expected.members}
     return _members(pairs, expected.members, members, "", ignored | _NOT_COMPARED if expected.code else ignored)

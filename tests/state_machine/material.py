@@ -67,12 +67,16 @@ def members(**choices: st.SearchStrategy[Any]) -> st.SearchStrategy[Members]:
 
 
 _etags, _times = st.sampled_from(ETAGS), st.sampled_from((AGO, AHEAD))
-_tagging = st.sampled_from(("", "t=1", "t=1&u=%20x", "t=1&t=2", "=1"))
+_WRONG_TAGS = ({"TagSet": [{"Key": "a", "Value": "x & y"}]},)
+_LONG_METADATA = {"a": "x" * 2100}
+WRONG: tuple[Any, ...] = ("t=1&t=2", "=1", _LONG_METADATA, 2000, *_WRONG_TAGS)
+"""Values that S3 refuses or does not take as they are."""
+_tagging = st.sampled_from(("", "t=1", "t=1&u=%20x", *WRONG[:2]))
 
 WRITTEN = members(
     CacheControl=st.just("no-store"),
     ContentType=st.just("text/plain"),
-    Metadata=st.sampled_from(({"a": "1"}, {"b": "x y", "c": ""}, {"a": "x" * 2100})),
+    Metadata=st.sampled_from(({"a": "1"}, {"b": "x y", "c": ""}, _LONG_METADATA)),
     StorageClass=st.just("STANDARD_IA"),
     Tagging=_tagging,
 )
@@ -107,8 +111,13 @@ ATTRIBUTES = st.lists(
     st.sampled_from(("ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize")), min_size=1, unique=True
 )
 ALGORITHMS = (None, "CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
-TAG_SETS = st.sampled_from(
-    ([], [{"Key": "t", "Value": "2"}], [{"Key": "a", "Value": ""}, {"Key": "\u00fc b", "Value": "x & y"}])
+TAGGINGS = st.sampled_from(
+    (
+        {"TagSet": []},
+        {"TagSet": [{"Key": "t", "Value": "2"}]},
+        {"TagSet": [{"Key": "a", "Value": ""}, {"Key": "\u00fc b", "Value": "x+y @/:"}]},
+        *_WRONG_TAGS,
+    )
 )
 
 

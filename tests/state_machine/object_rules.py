@@ -13,7 +13,7 @@ from state_machine.material import (
     DELETE,
     NO_VERSION,
     READ,
-    TAG_SETS,
+    TAGGINGS,
     TOO_LONG,
     WRITE_CONDITIONS,
     WRITTEN,
@@ -54,7 +54,7 @@ class ObjectRules(Machine):
     ) -> None:
         data = self.profile.bodies[body % len(self.profile.bodies)]
         sums = declared(algorithm, data, right=right) if self.has("checksums") else {}
-        members = {**members, **(conditions if self.has("write conditions") else {}), **sums}
+        members = {**self.asked(members), **(conditions if self.has("write conditions") else {}), **sums}
         self.send("PutObject", {**self.at(bucket, key), **members}, data)
 
     @rule(bucket=NUMBERS, key=NUMBERS, body=NUMBERS)
@@ -96,6 +96,7 @@ class ObjectRules(Machine):
         where = objects[0]["Bucket"]
         objects = [{n: v for n, v in entry.items() if n != "Bucket"} for entry in objects if entry["Bucket"] == where]
         objects = [entry for position, entry in enumerate(objects) if entry not in objects[:position]]
+        quiet = quiet and self.has("quiet")
         if all(in_xml(entry["Key"]) for entry in objects):
             self.send("DeleteObjects", {"Bucket": where, "Delete": {"Objects": objects, "Quiet": quiet}})
 
@@ -109,7 +110,7 @@ class ObjectRules(Machine):
     def copy(
         self, source: tuple[int, int], version: int | None, onto: tuple[int, int], members: Members, itself: bool
     ) -> None:
-        members = members if self.has("copy options") else {}
+        members = self.asked(members) if self.has("copy options") else {}
         where = self.at_version(*source, version)
         if not in_xml(where["Key"]) and "IfMatch" in members:
             members = {}
@@ -123,10 +124,12 @@ class ObjectRules(Machine):
         bucket=NUMBERS,
         key=NUMBERS,
         version=WHICH_VERSION,
-        tags=TAG_SETS,
+        tags=TAGGINGS,
     )
-    def tag(self, operation: str, bucket: int, key: int, version: int | None, tags: list[Members]) -> None:
-        tagging = {"Tagging": {"TagSet": tags}} if operation == "PutObjectTagging" else {}
+    def tag(self, operation: str, bucket: int, key: int, version: int | None, tags: Members) -> None:
+        tagging = self.asked({"Tagging": tags}) if operation == "PutObjectTagging" else {}
+        if operation == "PutObjectTagging" and not tagging:
+            return
         self.send(operation, {**self.at_version(bucket, key, version), **tagging})
 
     @precondition(lambda self: self.has("errors"))

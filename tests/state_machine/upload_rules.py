@@ -40,7 +40,9 @@ class UploadRules(ObjectRules):
         if not in_xml(where["Key"]):  # the answer says it
             return
         asked = {"ChecksumAlgorithm": algorithm, "ChecksumType": kind} if self.has("checksums") else {}
-        done = self.send("CreateMultipartUpload", {**where, **members, **asked})
+        if kind:  # which of two mistakes is named is nobody's business
+            members = {}
+        done = self.send("CreateMultipartUpload", {**where, **self.asked(members), **asked})
         if done.code:
             return
         algorithm = algorithm if self.has("checksums") else None
@@ -55,12 +57,14 @@ class UploadRules(ObjectRules):
     @precondition(lambda self: self.uploads)
     @rule(
         which=NUMBERS,
-        number=st.sampled_from((1, 1, 2, 2, 3, 0, 10_001)),
+        number=st.sampled_from((1, 1, 2, 2, 3, 3, 10_001)),
         body=st.sampled_from(PART_BODIES),
         right=st.sampled_from((True, True, True, False)),
     )
     def upload_part(self, which: int, number: int, body: bytes, right: bool) -> None:
         upload = self.upload(which)
+        if number > 3 and not self.has("errors"):
+            return
         sums = declared(upload.algorithm, body, right=right)
         done = self.send("UploadPart", {**upload.where, "PartNumber": number, **sums}, body)
         if not done.code:

@@ -195,6 +195,24 @@ async def test_a_chain_of_files(files: Files, way: str, pem: tuple[Path, Path], 
         assert (await client.answer()).body == expected
 
 
+async def test_a_file_does_not_overtake_bytes(files: Files, way: str, pem: tuple[Path, Path]) -> None:
+    """More bytes come before it than the kernel takes, and the client begins late."""
+    first = os.urandom(1 << 24)
+
+    async def pieces() -> AsyncGenerator[bytes | FileRange, None]:
+        for _ in range(2):
+            yield first
+            yield files.part(0, SIZE)
+
+    files.body = pieces
+    files.headers = {"Content-Length": str(2 * (len(first) + SIZE))}
+    async with conversation(files, way, pem) as (_, client):
+        _narrow(client)
+        client.send(GET)
+        await asyncio.sleep(0.1)
+        assert (await client.answer()).body == (first + files.data) * 2
+
+
 @pytest.mark.parametrize("kind", ["part", "chain", "bytes"])
 async def test_head_has_no_body(files: Files, kind: str) -> None:
     bodies: dict[str, Body] = {

@@ -73,6 +73,26 @@ def route(method: str, bucket: str | None, key: str | None, query: Query, header
     return found.operation
 
 
+def route_leniently(
+    method: str, bucket: str | None, key: str | None, query: Query, headers: Mapping[str, str]
+) -> tuple[str, Query]:
+    """The operation and its query as S3 itself reads them: parameters that nobody knows are ignored.
+
+    For who answers requests, not for who forwards them. In a change only those with a value are ignored: what names a
+    subresource has none, and an operation that is not known here must not be taken for a PutObject.
+    """
+    known = _known()
+    may_ignore = method in ("GET", "HEAD")
+    kept = [(name, value) for name, value in query if name in known or not (value or may_ignore)]
+    return route(method, bucket, key, kept, headers), kept
+
+
+@cache
+def _known() -> frozenset[str]:
+    """Every parameter of every operation."""
+    return frozenset({_HINT}.union(*map(_parameters, model.OPERATIONS.values())))
+
+
 def _select(routes: Iterable[_Route], bucket: str | None, headers: Mapping[str, str]) -> _Route | None:
     """The first route whose conditions beside the query hold."""
     for found in routes:

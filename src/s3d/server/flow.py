@@ -8,7 +8,7 @@ import socket
 import struct
 import termios
 from array import array
-from asyncio import Transport, timeout
+from asyncio import Transport, get_running_loop
 
 from aiohttp.web import BaseRequest
 
@@ -26,18 +26,40 @@ def write(http: BaseRequest, data: bytes | memoryview) -> None:
 
 async def until_resumed(http: BaseRequest, idle: float) -> None:
     """Waits for the client to read on. One that takes nothing at all for the idle time (seconds) is given up, and with it
-    what waits behind it: a connection to the remote, a file. Raises ConnectionError if the client is gone."""
+    what waits behind it: a connection to the remote, a file. Raises ConnectionResetError then, and may if it is gone."""
     transport = http.transport
-    waiting = unsent(transport) if transport else 0
-    while transport is not None and http.protocol.writing_paused:
-        try:
-            async with timeout(idle):
-                await http.writer.drain()
-        except TimeoutError:
-            before, waiting = waiting, unsent(transport)
-            if waiting >= before:
-                raise give_up(transport) from None
-        transport = http.transport
+    if transport is None or not http.protocol.writing_paused:
+        return
+    patience = _Patience(transport, idle)
+    try:
+        await http.writer.drain()
+    finally:
+        patience.timer.cancel()
+    if patience.over:
+        raise ConnectionResetError("the client has stopped reading")
+
+
+class _Patience:
+    """Looks once in each idle time whether the client took something, and ends the connection if not.
+
+    It is no time-out around the wait: one that is over cancels what aiohttp (3.14) waits for, and then waits for it again.
+    """
+
+    def __init__(self, transport: Transport, idle: float) -> None:
+        self._transport = transport
+        self._idle = idle
+        self._waiting = unsent(transport)
+        self._loop = get_running_loop()
+        self.timer = self._loop.call_later(idle, self._look)
+        self.over = False
+
+    def _look(self) -> None:
+        before, self._waiting = self._waiting, unsent(self._transport)
+        if self._waiting < before:
+            self.timer = self._loop.call_later(self._idle, self._look)
+        else:
+            self.over = True
+            self._transport.abort()
 
 
 async def until_empty(http: BaseRequest, idle: float) -> None:
@@ -54,15 +76,9 @@ def unsent(transport: Transport) -> int:
     """Bytes that the client has not taken: ours, and the kernel's, whose buffer of some MB would hide for minutes that a
     player takes 16 kB a second. (TIOCOUTQ, tcp(7): what is not acknowledged.)"""
     queued = array("i", [0])
-    with contextlib.suppress(OSError):  # not on every system
+    with contextlib.suppress(OSError, ValueError):  # not on every system; the socket is closed
         fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
     return transport.get_write_buffer_size() + queued[0]
-
-
-def give_up(transport: Transport) -> ConnectionResetError:
-    """Ends the connection to a client that takes nothing; the error says why."""
-    transport.abort()
-    return ConnectionResetError("the client has stopped reading")
 
 
 def reset(transport: Transport) -> None:

@@ -72,7 +72,7 @@ async def put_object_acl(store: Store, call: Call) -> S3Response:
 
     def change(connection: Connection) -> None:
         bucket = buckets.find(connection, call.bucket)
-        version = lookup.readable(connection, bucket, call.key, call.members.get("VersionId"))
+        version = lookup.readable(connection, bucket, call.key, call.members.get("VersionId"), call.request.method)
         _check_put(connection, bucket, acl)
         at = (acl, bucket.id, version.key, version.seq)
         for table in ("object", "noncurrent"):  # it is in one of them, and no other version has its place

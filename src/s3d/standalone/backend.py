@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 from s3d.local.bodies import Bodies
@@ -12,6 +14,7 @@ from s3d.local.directory import CannotOpen, Lock, make, sync_directory
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
 from s3d.s3.message import RequestBody, S3Request, S3Response
+from s3d.s3.routing import UNKNOWN, route_leniently
 from s3d.standalone import (
     acl,
     attributes,
@@ -105,9 +108,10 @@ class Standalone:
         Raises CannotOpen, DirectoryInUse."""
         directory = self._config.directory
         make(directory)
-        self._lock.take()
         database = Database(directory / "store.db", MIGRATIONS)
         try:
+            self._lock.take()
+            _check_not_lost(directory)
             database.open()
             self._open = Store(database, Bodies(directory, database))
             sync_directory(directory)
@@ -164,6 +168,8 @@ class Standalone:
         return response
 
     async def _answer(self, request: S3Request) -> S3Response:
+        if request.operation == UNKNOWN:
+            request = _reread(request)
         handler = _HANDLERS.get(request.operation)
         if handler is None:
             raise S3Error("NotImplemented", elements={"Operation": request.operation})
@@ -172,6 +178,21 @@ class Standalone:
         document = b"" if request.operation in _STREAMED else await _document(request.body)
         call = Call(request, codec.parse_request(request, document))
         return await handler(self._store, call)
+
+
+def _check_not_lost(directory: Path) -> None:
+    """Raises CannotOpen if there are bodies and no database: a new one would make orphans of all of them."""
+    if (directory / "bodies").exists() and not (directory / "store.db").exists():
+        raise CannotOpen(
+            f"{directory} has the bodies of a store, but its database store.db is lost: restore that, or choose another "
+            "directory"
+        )
+
+
+def _reread(request: S3Request) -> S3Request:
+    """The request without the parameters that S3 ignores."""
+    operation, query = route_leniently(request.method, request.bucket, request.key, request.query, request.headers)
+    return dataclasses.replace(request, operation=operation, query=query)
 
 
 async def _document(body: RequestBody) -> bytes:

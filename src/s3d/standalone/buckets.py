@@ -50,7 +50,6 @@ async def create_bucket(store: Store, call: Call) -> S3Response:
     location = bucket_name.location(wanted.get("LocationConstraint"))
     settings = _settings(call, wanted)
     grants = acl.of_headers(call.request.headers, is_bucket=True)
-    acl.check_ownership(settings.get("ownershipControls"), grants)
 
     def change(connection: Connection) -> None:
         bucket = _find(connection, name)
@@ -61,6 +60,7 @@ async def create_bucket(store: Store, call: Call) -> S3Response:
                 bucket_setting.write(connection, bucket, setting, value)
         elif bucket.location != location:
             raise S3Error("BucketAlreadyOwnedByYou", elements={"BucketName": name})
+        acl.check_ownership(bucket_setting.read(connection, bucket, "ownershipControls"), grants)
         bucket_setting.write(connection, bucket, acl.SETTING, grants)
 
     await store.database.change(change)

@@ -146,3 +146,10 @@ def headers(stored: str | None) -> Iterable[tuple[str, str]]:
         name, _, value = stored.partition(":")
         yield f"x-amz-checksum-{name.lower()}", value
         yield "x-amz-checksum-type", "COMPOSITE" if "-" in value else "FULL_OBJECT"
+
+
+def part_headers(part: str, whole: str | None) -> Iterable[tuple[str, str]]:
+    """Response headers of one part of an object whose checksum is ``whole``."""
+    name, _, value = part.partition(":")
+    yield f"x-amz-checksum-{name.lower()}", value
+    yield "x-amz-checksum-type", "COMPOSITE" if "-" in (whole or "") else "FULL_OBJECT"

@@ -52,14 +52,17 @@ def check_write(members: Mapping[str, Any], key: bytes, current: Version | None)
             raise failed("If-Match")
 
 
-def check_delete(members: Mapping[str, Any], found: Version | None) -> None:
-    """The conditions of a delete; None: there is nothing to delete. Raises PreconditionFailed, NoSuchKey."""
+def check_delete(members: Mapping[str, Any], key: bytes, found: Version | None) -> None:
+    """The conditions of a delete; ``found`` None: there is nothing to delete, which breaks If-Match only ("DeleteObject",
+    Amazon S3 API Reference). Raises PreconditionFailed, NoSuchKey."""
     conditions = ("IfMatch", "IfMatchLastModifiedTime", "IfMatchSize")
     wanted, modified, size = (members.get(name) for name in conditions)
     if wanted is None and modified is None and size is None:
         return
     if found is None:
-        raise S3Error("NoSuchKey")
+        if wanted is not None:
+            raise S3Error("NoSuchKey", elements={"Key": key_text(key)})
+        return
     if wanted is not None and not names(wanted, found.etag):
         raise failed("If-Match")
     if modified is not None and _seconds(modified) != found.modified:

@@ -66,7 +66,6 @@ async def copy_object(store: Store, call: Call) -> S3Response:
     metadata.refuse_unsupported(call.request.headers)
     store.bucket(call.bucket)
     source = copy_source.parse(call.members["CopySource"])
-    _refuse_same(source, call)
     wanted = checksums.named(call.members.get("ChecksumAlgorithm"))
     for _ in range(_ATTEMPTS):
         plan = _look(store, call, source, wanted)
@@ -95,6 +94,7 @@ def _refuse_same(source: CopySource, call: Call) -> None:
 def _look(store: Store, call: Call, source: CopySource, wanted: Algorithm | None) -> _Plan:
     with unchanging(store.reader):
         origin, found = copy_source.find(store.reader, source, call.members)
+        _refuse_same(source, call)
         copy_source.check_size(found.size)
         algorithm = wanted or checksums.algorithm_of(found.checksum)
         has_checksum = found.checksum is not None and checksums.algorithm_of(found.checksum) is algorithm
@@ -149,6 +149,7 @@ def _write(
     old = history.current(connection, bucket, call.key)
     conditions.check_write(call.members, call.key, old)
     described = _described(call, source)
+    acl.check_upload(connection, bucket, described.acl)
     version = Version(
         bucket=bucket.id,
         key=call.key,

@@ -140,7 +140,7 @@ def _compiled(text: str) -> tuple[_Rule, ...]:
 
 def _pattern(text: str) -> re.Pattern[str]:
     """``*`` is any text, also none."""
-    return re.compile(".*".join(re.escape(piece) for piece in text.split("*")), re.DOTALL)
+    return re.compile(".*".join(re.escape(piece) for piece in text.split("*")))
 
 
 def _stored(call: Call) -> str:

@@ -65,7 +65,8 @@ def _try(connection: Connection, store: Store, bucket: Bucket, entry: Members) -
     try:
         return _delete(connection, store, bucket, key_bytes(entry["Key"]), conditions)
     except S3Error as error:
-        return error
+        is_no_version_id = error.code == "InvalidArgument"  # here S3 says the same of one that it never gave
+        return S3Error("NoSuchVersion") if is_no_version_id else error
 
 
 def _outcome(outcome: Members) -> Members:
@@ -81,11 +82,11 @@ def _delete(connection: Connection, store: Store, bucket: Bucket, key: bytes, me
     version_id = members.get("VersionId")
     if version_id is not None:
         found = history.find(connection, bucket, key, version_id)
-        check_delete(members, found)
+        check_delete(members, key, found)
         if found is not None:
             history.remove(connection, store.bodies, bucket, found)
         return _removed(version_id, found)
-    check_delete(members, history.current(connection, bucket, key))
+    check_delete(members, key, history.current(connection, bucket, key))
     marker = history.delete(connection, store.bodies, bucket, key, now())
     return {} if marker is None else {"DeleteMarker": True, "VersionId": marker.version_id}
 

@@ -6,7 +6,6 @@ gaps of the sentence.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hashlib
 from collections.abc import Iterator
@@ -186,15 +185,15 @@ def _lost(connection: Connection) -> Iterator[str]:
 def _composed(connection: Connection) -> Iterator[str]:
     """ETags and checksums of objects that came in parts: those of the digests of the parts."""
     query = (
-        "SELECT v.bucket, v.key, v.version, v.etag, v.checksum, part.etag, part.checksum FROM every v "
+        "SELECT v.bucket, v.key, v.version, v.etag, v.checksum, part.etag, part.checksum, part.size FROM every v "
         "JOIN part ON part.upload = v.upload ORDER BY v.upload, v.bucket, v.key, v.seq, part.number"
     )
     for (bucket, key, version, etag, checksum), rows in groupby(connection.execute(query), lambda row: row[:5]):
         parts = [row[5:] for row in rows]
         name = _version(connection, bucket, key, version)
-        if etag != _etag([part for part, _ in parts]):
+        if etag != _etag([part[0] for part in parts]):
             yield f"{name} has the ETag {etag}, which is not that of its {len(parts)} parts"
-        if checksum is not None and "-" in checksum and checksum != _composite(checksum, [part for _, part in parts]):
+        if checksum is not None and checksum != _checksum(checksum, [part[1:] for part in parts]):
             yield f"{name} has the checksum {checksum}, which is not that of its {len(parts)} parts"
 
 
@@ -206,17 +205,17 @@ def _etag(parts: list[str]) -> str | None:
     return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"
 
 
-def _composite(stored: str, parts: list[str | None]) -> str | None:
+def _checksum(stored: str, parts: list[tuple[str, int]]) -> str | None:
+    """What the whole has, of the same kind as ``stored``; None if the parts do not have what it takes."""
     algorithm = checksums.BY_NAME.get(stored.partition(":")[0])
-    if algorithm is None:
+    if algorithm is None or any((part or "").partition(":")[0] != algorithm.name for part, _ in parts):
         return None
-    hasher = algorithm.new()
     try:
-        for part in parts:
-            hasher.update(base64.b64decode((part or "").partition(":")[2], validate=True))
-    except binascii.Error:
+        if "-" in stored:
+            return checksums.composite(algorithm, [part for part, _ in parts])
+        return checksums.full_object(algorithm, parts)
+    except (binascii.Error, KeyError):  # no base64; an algorithm whose values cannot be combined
         return None
-    return f"{checksums.stored(algorithm, hasher.digest())}-{len(parts)}"
 
 
 def _misnamed(connection: Connection) -> Iterator[str]:

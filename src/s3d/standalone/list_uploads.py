@@ -25,7 +25,10 @@ from s3d.standalone.version import key_bytes
 
 _PAGE = 1000
 _FIRST_ID, _LAST_ID = -1, (1 << 63) - 1
-_BEHIND = f"SELECT {uploads.COLUMNS} FROM upload WHERE bucket = ? AND (key, id) > (?, ?) ORDER BY key, id"
+
+_OF_KEY = f"SELECT {uploads.COLUMNS} FROM upload WHERE bucket = ? AND key = ? AND id > ? ORDER BY id"
+_OF_LATER_KEYS = f"SELECT {uploads.COLUMNS} FROM upload WHERE bucket = ? AND key > ? ORDER BY key, id"
+# Not one query for what is behind (key, id): of such a pair SQLite takes only the first to search the index.
 
 
 @dataclass(slots=True)
@@ -109,9 +112,8 @@ def _walk(
     """Uploads, and of those with a common prefix the first, with it."""
     position: tuple[bytes, int] | None = start
     while position is not None:
-        rows, position = connection.execute(_BEHIND, (bucket, *position)), None
-        for row in rows:
-            upload = Upload(*row)
+        found, position = _uploads_behind(connection, bucket, *position), None
+        for upload in found:
             if not upload.key.startswith(wanted.prefix):
                 return
             group = wanted.group(upload.key)
@@ -119,6 +121,13 @@ def _walk(
             if group is not None:
                 position = (behind(group), _FIRST_ID)
                 break
+
+
+def _uploads_behind(connection: Connection, bucket: int, key: bytes, number: int) -> Iterator[Upload]:
+    for row in connection.execute(_OF_KEY, (bucket, key, number)):
+        yield Upload(*row)
+    for row in connection.execute(_OF_LATER_KEYS, (bucket, key)):
+        yield Upload(*row)
 
 
 def _entry(upload: Upload, wanted: Selection) -> Members:

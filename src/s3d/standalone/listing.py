@@ -41,7 +41,7 @@ key each take 1.4 ms instead of 4.4, and those of many keys 5.1."""
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the three lists have in common of a request."""
+    """What all lists of keys have in common of a request."""
 
     prefix: bytes
     delimiter: bytes
@@ -60,8 +60,10 @@ class Selection:
     def behind(self, marker: bytes) -> bytes:
         """The first key that may be listed behind a marker: a common prefix that the marker is, or is in, is not listed
         again."""
+        if not marker:
+            return b""
         group = self.group(marker)
-        return behind(group) if group is not None else marker + b"\0" if marker else b""
+        return marker + b"\0" if group is None else behind(group)
 
     def written(self, key: bytes) -> str:
         """A key or common prefix as the answer has it."""

@@ -7,8 +7,8 @@ import time
 from s3d.local.database import Connection
 from s3d.s3 import codec
 from s3d.s3.message import S3Response
+from s3d.standalone import acl, checksums, conditions, metadata
 from s3d.standalone import bucket as buckets
-from s3d.standalone import checksums, conditions, metadata
 from s3d.standalone import upload as uploads
 from s3d.standalone.store import Call, Members, Store, now
 from s3d.standalone.upload import Upload
@@ -36,6 +36,7 @@ async def create_multipart_upload(store: Store, call: Call) -> S3Response:
 
     def change(connection: Connection) -> Upload:
         bucket = buckets.find(connection, call.bucket)
+        acl.check_upload(connection, bucket, described.acl)
         number = connection.execute(_NEW_ID, (time.time_ns() // 1000,)).fetchone()[0]
         new = Upload(
             id=number,

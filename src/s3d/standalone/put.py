@@ -7,8 +7,8 @@ from s3d.local.receive import receive
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Response, body_length
+from s3d.standalone import acl, checksums, conditions, history, metadata
 from s3d.standalone import bucket as buckets
-from s3d.standalone import checksums, conditions, history, metadata
 from s3d.standalone.store import Call, Members, Store, now
 from s3d.standalone.version import Version
 
@@ -31,6 +31,7 @@ async def put_object(store: Store, call: Call) -> S3Response:
 
         def change(connection: Connection, body: int | None) -> Members:
             bucket = buckets.find(connection, call.bucket)
+            acl.check_upload(connection, bucket, described.acl)
             old = history.current(connection, bucket, call.key)
             conditions.check_write(call.members, call.key, old)
             version = Version(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from multidict import CIMultiDict
 
 from s3d.local.database import unchanging
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Response
+from s3d.standalone import upload as uploads
 from s3d.standalone.answers import http_date
 from s3d.standalone.bucket import Bucket
 from s3d.standalone.checksums import headers as checksum_headers
+from s3d.standalone.checksums import part_headers as part_checksum_headers
 from s3d.standalone.conditions import check_read, names
 from s3d.standalone.lookup import readable
 from s3d.standalone.metadata import headers_of, refuse_unsupported
@@ -62,14 +64,37 @@ def _head(store: Store, call: Call) -> tuple[S3Response, Version, int, int]:
     for name, value in call.request.query:
         if name in _OVERRIDES:
             headers[_OVERRIDES[name]] = value
-    if members.get("ChecksumMode") == "ENABLED":
+    where = _where(store, call, version, headers)
+    if members.get("ChecksumMode") == "ENABLED" and where is None:
         headers.extend(checksum_headers(version.checksum))
-    where = _part(store, call, version, headers) or _range(call, version)
     offset, length = where or (0, version.size)
-    if where is not None:
+    if length and where is not None:  # no range is written as one of no bytes: a part may be empty
         headers["Content-Range"] = f"bytes {offset}-{offset + length - 1}/{version.size}"
     headers["Content-Length"] = str(length)
     return S3Response(206 if where else 200, headers), version, offset, length
+
+
+def _where(store: Store, call: Call, version: Version, headers: CIMultiDict[str]) -> tuple[int, int] | None:
+    """Offset and length of what is asked for if that is not all."""
+    number: int | None = call.members.get("PartNumber")
+    if number is None:
+        return _range(call, version)
+    if call.members.get("Range") is not None:
+        raise S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+    parts = uploads.parts(store.reader, version.upload) if version.upload is not None else []
+    count = len(parts) or 1  # an object that was put whole is one part
+    if not 1 <= number <= count:
+        elements = {"PartNumberRequested": str(number), "ActualPartCount": str(count)}
+        raise S3Error("InvalidPartNumber", elements=elements)
+    if not parts:
+        if version.size and call.members.get("ChecksumMode") == "ENABLED":
+            headers.extend(checksum_headers(version.checksum))
+        return (0, version.size) if version.size else None
+    headers["x-amz-mp-parts-count"] = str(count)
+    part = parts[number - 1]
+    if call.members.get("ChecksumMode") == "ENABLED":
+        headers.extend(part_checksum_headers(part.checksum, version.checksum))
+    return (sum(before.size for before in parts[: number - 1]), part.size)
 
 
 def _described(bucket: Bucket, version: Version) -> Iterable[tuple[str, str]]:
@@ -95,27 +120,3 @@ def _range(call: Call, version: Version) -> tuple[int, int] | None:
 def _is_unchanged(condition: str, version: Version) -> bool:
     """If-Range: an ETag, or exactly the date of the last change (RFC 9110 section 13.1.5)."""
     return condition == http_date(version.modified) or (condition != "*" and names(condition, version.etag))
-
-
-def _part(store: Store, call: Call, version: Version, headers: CIMultiDict[str]) -> tuple[int, int] | None:
-    """Offset and length of ``partNumber``; an object that was put whole has one part."""
-    number: int | None = call.members.get("PartNumber")
-    if number is None:
-        return None
-    if call.members.get("Range") is not None:
-        raise S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
-    sizes = part_sizes(store, version) or [version.size]
-    if not 1 <= number <= len(sizes):
-        elements = {"PartNumberRequested": str(number), "ActualPartCount": str(len(sizes))}
-        raise S3Error("InvalidPartNumber", elements=elements)
-    if version.upload is not None:
-        headers["x-amz-mp-parts-count"] = str(len(sizes))
-    return (sum(sizes[: number - 1]), sizes[number - 1]) if version.size else None
-
-
-def part_sizes(store: Store, version: Version) -> Sequence[int]:
-    """Bytes of the parts of an object that came as a multipart upload, else nothing."""
-    if version.upload is None:
-        return []
-    query = "SELECT size FROM part WHERE upload = ? ORDER BY number"
-    return [size for (size,) in store.reader.execute(query, (version.upload,))]

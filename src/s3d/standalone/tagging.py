@@ -35,7 +35,7 @@ async def _write(store: Store, call: Call, wanted: str | None) -> Members:
 
     def change(connection: Connection) -> Members:
         bucket = buckets.find(connection, call.bucket)
-        found = readable(connection, bucket, call.key, call.members.get("VersionId"))
+        found = readable(connection, bucket, call.key, call.members.get("VersionId"), call.request.method)
         for table in ("object", "noncurrent"):  # it is in one of them; a seq is used once in a key
             connection.execute(
                 f"UPDATE {table} SET tags = ? WHERE bucket = ? AND key = ? AND seq = ?",

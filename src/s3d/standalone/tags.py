@@ -47,6 +47,9 @@ def stored(pairs: Iterable[tuple[str, str]], limit: int) -> str | None:
     for key, value in tags:
         if key in found:
             raise S3Error("InvalidTag", "Cannot provide multiple Tags with the same key", elements={"TagKey": key})
+        if key.lower().startswith("aws:"):
+            message = "System tags cannot be added/updated by requester"
+            raise S3Error("InvalidTag", message, elements={"TagKey": key})
         if not 1 <= len(key) <= 128 or not _ALLOWED.fullmatch(key):
             raise S3Error("InvalidTag", "The TagKey you have provided is invalid", elements={"TagKey": key})
         if len(value) > 256 or not _ALLOWED.fullmatch(value):

@@ -51,12 +51,12 @@ def test_small_is_one_request_with_a_checksum(shell: Any, backend: Any, file: Pa
 
 def test_what_is_said_about_the_object_arrives(shell: Any, backend: Any, file: Path) -> None:
     file.write_bytes(b"hello")
-    flags = ["--content-type", "x/y", "-m", "a=1", "--metadata", "b=2", "-t", "t=a b&c", "--tag", "u="]
+    flags = ["--content-type", "x/y", "-m", "a=1", "--metadata", "b=2", "-t", "t=a b+c", "--tag", "u="]
     assert shell("put", "bucket/k", "-i", str(file), *flags)[0] == 0
     headers = backend.requests[0].headers
     assert headers["Content-Type"] == "x/y"
     assert (headers["x-amz-meta-a"], headers["x-amz-meta-b"]) == ("1", "2")
-    assert headers["x-amz-tagging"] == "t=a%20b%26c&u="
+    assert headers["x-amz-tagging"] == "t=a%20b%2Bc&u="
 
 
 @pytest.mark.parametrize("size", [0, 1, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, 10 * MIB, 12 * MIB + 7])

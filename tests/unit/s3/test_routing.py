@@ -7,7 +7,7 @@ from multidict import CIMultiDict
 
 from s3d.s3 import uri
 from s3d.s3.model import OPERATIONS
-from s3d.s3.routing import UNKNOWN, route
+from s3d.s3.routing import UNKNOWN, route, route_leniently
 
 
 def routed(line: str, **headers: str) -> str:
@@ -160,3 +160,20 @@ def test_whatever_arrives_has_an_answer(
 def test_a_parameter_that_nobody_knows_is_unknown(method: str, path: str, name: str) -> None:
     if method != "OPTIONS":
         assert routed(f"{method} /{path}?{name}=1") == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "expected"),
+    [
+        ("GET", [("future", "")], ("GetObject", [])),
+        ("GET", [("future", "1"), ("acl", "")], ("GetObjectAcl", [("acl", "")])),
+        ("PUT", [("content-type", "text/plain")], ("PutObject", [])),
+        ("PUT", [("future", "")], (UNKNOWN, [("future", "")])),
+        ("DELETE", [("future", ""), ("versionId", "1")], (UNKNOWN, [("future", ""), ("versionId", "1")])),
+        ("PUT", [("uploadId", "1")], (UNKNOWN, [("uploadId", "1")])),
+    ],
+)
+def test_a_store_ignores_what_nobody_knows(
+    method: str, query: list[tuple[str, str]], expected: tuple[str, list[tuple[str, str]]]
+) -> None:
+    assert route_leniently(method, "b", "k", query, CIMultiDict()) == expected

@@ -81,14 +81,15 @@ class Filled:
         history.remove(self.connection, self.bodies, self._bucket, found)
 
     def answer(self, operation: str, **members: Any) -> S3Response:
-        """What the handler says, without having waited for anything."""
-        request = S3Request("GET", operation, "b")
-        return at_once(HANDLERS[operation](self.store, Call(request, {"Bucket": "b", **members})))
+        """What the handler says, without having waited for anything. Members that are bytes are given as text."""
+        asked = {name: key_text(value) if isinstance(value, bytes) else value for name, value in members.items()}
+        call = Call(S3Request("GET", operation, "b"), {"Bucket": "b", **asked})
+        response: S3Response = at_once(HANDLERS[operation](self.store, call))
+        return response
 
     def page(self, operation: str, **members: Any) -> Members:
-        """The members of an answer; members that are bytes are given as text."""
-        asked = {name: key_text(value) if isinstance(value, bytes) else value for name, value in members.items()}
-        response = self.answer(operation, **asked)
+        """The members of an answer."""
+        response = self.answer(operation, **members)
         assert isinstance(response.body, bytes)
         return codec.parse_response(operation, response, response.body)
 

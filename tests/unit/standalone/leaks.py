@@ -24,20 +24,18 @@ def leaks(directory: Path) -> list[str]:
 def _rows(connection: sqlite3.Connection) -> list[str]:
     bodies, uploads = _REFERENCES
     refs = dict(connection.execute("SELECT id, refs FROM body"))
-    used = dict(
-        connection.execute(f"SELECT body, count(*) FROM ({bodies}) WHERE body IS NOT NULL GROUP BY body").fetchall()
-    )
-    found = [f"body {id} has {refs.get(id)} refs and {used.get(id)} users" for id in refs.keys() | used.keys()]
-    wrong = [text for id, text in zip(refs.keys() | used.keys(), found, strict=True) if refs.get(id) != used.get(id)]
-    known = {id for (id,) in connection.execute(uploads)}
-    parts = {id for (id,) in connection.execute("SELECT DISTINCT upload FROM part")}
-    return wrong + [f"the parts of {id} belong to nothing" for id in parts - known]
+    counted = f"SELECT body, count(*) FROM ({bodies}) WHERE body IS NOT NULL GROUP BY body"
+    users = dict(connection.execute(counted))
+    wrong = [body for body in refs.keys() | users.keys() if refs.get(body) != users.get(body)]
+    found = [f"body {body} has {refs.get(body)} refs and {users.get(body)} users" for body in wrong]
+    known = {number for (number,) in connection.execute(uploads)}
+    parts = {number for (number,) in connection.execute("SELECT DISTINCT upload FROM part")}
+    return found + [f"the parts of upload {number} belong to nothing" for number in parts - known]
 
 
 def _files(connection: sqlite3.Connection, directory: Path) -> list[str]:
     rows = dict(connection.execute("SELECT file, size FROM body WHERE file IS NOT NULL"))
     files = {path.name: path.stat().st_size for path in (directory / "bodies").glob("*/*")}
-    names = rows.keys() | files.keys()
-    wrong = [f"{name}: row {rows.get(name)}, file {files.get(name)}" for name in names]
-    wrong = [text for name, text in zip(names, wrong, strict=True) if rows.get(name) != files.get(name)]
-    return wrong + [f"{path.name} is left in incoming" for path in (directory / "incoming").iterdir()]
+    wrong = [name for name in rows.keys() | files.keys() if rows.get(name) != files.get(name)]
+    found = [f"{name} has {rows.get(name)} bytes in its row and {files.get(name)} in its file" for name in wrong]
+    return found + [f"{path.name} is left in incoming" for path in (directory / "incoming").iterdir()]

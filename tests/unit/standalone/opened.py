@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -28,6 +29,7 @@ async def backend(directory: Path) -> AsyncIterator[Standalone]:
     await backend.open()
     yield backend
     await backend.close()
+    await asyncio.get_running_loop().shutdown_default_executor()  # threads that put away what was given up
     assert leaks(directory) == []
 
 

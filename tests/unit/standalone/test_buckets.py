@@ -93,6 +93,10 @@ async def test_tags_and_ownership_of_a_new_bucket(backend: Standalone) -> None:
     with refused(400, "InvalidBucketAclWithObjectOwnership"):
         disabled = {"ObjectOwnership": "BucketOwnerEnforced", "ACL": "public-read"}
         await call(backend, "CreateBucket", {"Bucket": "two", **disabled})
+    controls = {"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}}
+    await call(backend, "PutBucketOwnershipControls", {"Bucket": "one", **controls})
+    with refused(400, "InvalidBucketAclWithObjectOwnership"):
+        await call(backend, "CreateBucket", {"Bucket": "one", "ACL": "public-read"})
     with refused(400, "InvalidArgument", elements={"ArgumentName": "x-amz-acl"}):
         await call(backend, "CreateBucket", {"Bucket": "two", "ACL": "for-friends"})
     assert await names(backend) == ["one"]

@@ -136,6 +136,7 @@ async def test_conditions_on_the_key(backend: Standalone, upload: Members) -> No
         ({"ChecksumCRC64NVME": "AAAA"}, "InvalidRequest"),
         ({"ChecksumCRC64NVME": checksum("CRC64NVME", PART)}, "BadDigest"),
         ({"ChecksumCRC32": checksum("CRC32", PART + TAIL)}, "BadDigest"),  # was not computed
+        ({"ChecksumXXHASH64": checksum("CRC64NVME", PART + TAIL)}, "BadDigest"),  # the right value, but of another one
     ],
 )
 async def test_what_the_whole_is_not(backend: Standalone, upload: Members, members: Members, code: str) -> None:
@@ -254,7 +255,7 @@ async def test_the_parts_survive_a_restart(backend: Standalone, upload: Members)
 
 
 async def test_an_odd_key(backend: Standalone) -> None:
-    key = "../ä\udcff&<\n"
+    key = "../ä&<\n"
     done = await put_in_parts(backend, key, TAIL)
-    assert done["Location"] == f"http://{BUCKET}.localhost/../%C3%A4%FF%26%3C%0A"
+    assert done["Location"] == f"http://{BUCKET}.localhost/../%C3%A4%26%3C%0A"
     assert (await call(backend, "GetObject", {**K, "Key": key}))["Body"] == TAIL

@@ -192,6 +192,8 @@ async def test_the_first_rule_that_matches_counts(backend: Standalone, bucket: s
         asked = {"Access_Control_Request_Method": method, "Access_Control_Request_Headers": headers}
         response = await preflight(backend, bucket, Origin="https://app.example", **asked)
         assert response.headers["Access-Control-Max-Age"] == age
+    actual = await respond(backend, request("PUT", bucket, "k", Origin="https://app.example"))
+    assert actual.headers["Access-Control-Max-Age"] == "1"
 
 
 async def test_other_answers_say_who_may_read_them(backend: Standalone, bucket: str) -> None:

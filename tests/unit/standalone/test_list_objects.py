@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ from s3d.s3.message import S3Request
 from s3d.s3.uri import unquote
 from s3d.standalone.backend import Standalone
 from s3d.standalone.bucket import OWNER
+from s3d.standalone.config import StandaloneConfig
 from s3d.standalone.version import key_text
 
 BOTH = pytest.mark.parametrize("operation", ["ListObjects", "ListObjectsV2"])
+PAGES = 300
+"""More than any of these lists has."""
 CHANGES = st.lists(st.lists(st.tuples(st.booleans(), KEYS), max_size=4), max_size=30)
 
 
@@ -34,7 +38,7 @@ def walk(filled: Filled, operation: str, changes: list[list[tuple[bool, bytes]]]
     pages = []
     more: dict[str, str] = {}
     left = iter(changes)
-    while True:
+    for _ in range(PAGES):
         page = filled.page(operation, EncodingType="url", **members, **more)
         pages.append(shown(page))
         if "KeyCount" in page:
@@ -45,6 +49,7 @@ def walk(filled: Filled, operation: str, changes: list[list[tuple[bool, bytes]]]
         more = following(operation, page)
         for is_put, key in next(left, []):
             filled.put(key) if is_put else filled.delete(key)
+    raise AssertionError("there is no last page")
 
 
 @BOTH
@@ -214,36 +219,45 @@ def test_a_token_carries_any_key(key: bytes) -> None:
     assert shown(filled.page("ListObjectsV2", ContinuationToken=token, EncodingType="url")) == [key + b"\0"]
 
 
-async def test_a_list_of_the_store(backend: Standalone, directory: Path) -> None:
+@pytest.fixture
+async def embedded(tmp_path: Path) -> AsyncIterator[Standalone]:
+    """A store on a disk, with the bucket ``bucket``."""
+    embedded = Standalone(StandaloneConfig(tmp_path, buckets=("bucket",)))
+    await embedded.open()
+    yield embedded
+    await embedded.close()
+
+
+async def test_a_list_of_the_store(embedded: Standalone, tmp_path: Path) -> None:
     for key in ("b/1", "a", "\u00fc", key_text(b"\xff")):
-        request = codec.build_request("PutObject", {"Bucket": "b", "Key": key})
+        request = codec.build_request("PutObject", {"Bucket": "bucket", "Key": key})
         request.body = b"12345"
-        await backend(request)
-    response = await backend(codec.build_request("ListObjectsV2", {"Bucket": "b", "EncodingType": "url"}))
+        await embedded(request)
+    response = await embedded(codec.build_request("ListObjectsV2", {"Bucket": "bucket", "EncodingType": "url"}))
     assert isinstance(response.body, bytes)
     found = codec.parse_response("ListObjectsV2", response, response.body)
     assert [entry["Key"] for entry in found["Contents"]] == ["a", "b/1", "%C3%BC", "%FF"]
     entry = found["Contents"][0]
     assert (entry["Size"], entry["ETag"]) == (5, '"827ccb0eea8a706c4c34a16891f84e7b"')
     assert (entry["ChecksumAlgorithm"], entry["ChecksumType"]) == (["CRC64NVME"], "FULL_OBJECT")
-    other = connect(directory / "store.db")
+    other = connect(tmp_path / "store.db")
     assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0  # nobody reads any more
     other.close()
 
 
 @BOTH
-async def test_no_such_bucket(backend: Standalone, operation: str) -> None:
+async def test_no_such_bucket(embedded: Standalone, operation: str) -> None:
     with pytest.raises(S3Error) as caught:
-        await backend(codec.build_request(operation, {"Bucket": "none"}))
+        await embedded(codec.build_request(operation, {"Bucket": "none"}))
     assert caught.value.code == "NoSuchBucket"
-    await backend(codec.build_request(operation, {"Bucket": "b"}))
+    await embedded(codec.build_request(operation, {"Bucket": "bucket"}))
 
 
 @pytest.mark.parametrize(("name", "value"), [("max-keys", "-1"), ("max-keys", "x"), ("encoding-type", "base64")])
 @BOTH
-async def test_bad_arguments(backend: Standalone, operation: str, name: str, value: str) -> None:
+async def test_bad_arguments(embedded: Standalone, operation: str, name: str, value: str) -> None:
     query = [("list-type", "2")] if operation == "ListObjectsV2" else []
     with pytest.raises(S3Error) as caught:
-        await backend(S3Request("GET", operation, "b", query=[*query, (name, value)]))
+        await embedded(S3Request("GET", operation, "bucket", query=[*query, (name, value)]))
     assert caught.value.code == "InvalidArgument"
     assert caught.value.elements == {"ArgumentName": name, "ArgumentValue": value}

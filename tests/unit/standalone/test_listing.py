@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.standalone.filled import DELIMITERS, KEYS, PREFIXES, Filled, expected
 
-from s3d.standalone.listing import END, Page, Rows, Selection, behind, kind, read, selection, unchanging
+from s3d.standalone.listing import END, Page, Rows, Selection, behind, kind, read, selection
 from s3d.standalone.version import key_text
 
 
@@ -105,17 +105,3 @@ def test_a_written_key_names_the_same_bytes(key: bytes) -> None:
 )
 def test_the_kind_of_a_checksum(checksum: str | None, said: tuple[str, str] | None) -> None:
     assert kind(checksum) == said
-
-
-def test_a_transaction_ends_whatever_happens() -> None:
-    filled = Filled()
-
-    def failing() -> Iterator[None]:
-        with unchanging(filled.connection):
-            assert filled.connection.in_transaction
-            raise KeyError
-        yield
-
-    with pytest.raises(KeyError):
-        next(failing())
-    assert not filled.connection.in_transaction

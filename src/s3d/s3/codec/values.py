@@ -140,9 +140,13 @@ def _lookup_parser(values: dict[str, bool]) -> Parse:
 
 
 def _choice_parser(values: tuple[str, ...]) -> Parse:
+    """In any case: clients send ``x-amz-checksum-mode: enabled`` (the AWS Common Runtime does), and S3 takes it."""
+    by_text = {value.lower(): value for value in values}
+
     def parse(text: str) -> str:
-        if text not in values:
+        value = by_text.get(text.lower())
+        if value is None:
             raise ValueError(f"not one of {', '.join(values)}")
-        return text
+        return value
 
     return parse
