@@ -58,6 +58,7 @@ class Upload:
     algorithm: str | None
     kind: str
     parts: dict[int, bytes] = field(default_factory=dict)
+    is_open: bool = True
 
     @property
     def where(self) -> Members:

@@ -69,8 +69,8 @@ def members(**choices: st.SearchStrategy[Any]) -> st.SearchStrategy[Members]:
 _etags, _times = st.sampled_from(ETAGS), st.sampled_from((AGO, AHEAD))
 _WRONG_TAGS = ({"TagSet": [{"Key": "a", "Value": "x & y"}]},)
 _LONG_METADATA = {"a": "x" * 2100}
-WRONG: tuple[Any, ...] = ("t=1&t=2", "=1", _LONG_METADATA, 2000, *_WRONG_TAGS)
-"""Values that S3 refuses or does not take as they are."""
+WRONG: tuple[Any, ...] = ("t=1&t=2", "=1", _LONG_METADATA, 0, 2000, *_WRONG_TAGS)
+"""Values that S3 refuses, or takes otherwise than most servers do."""
 _tagging = st.sampled_from(("", "t=1", "t=1&u=%20x", *WRONG[:2]))
 
 WRITTEN = members(

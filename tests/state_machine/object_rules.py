@@ -38,7 +38,13 @@ class ObjectRules(Machine):
     def at_version(self, bucket: int, key: int, version: int | None) -> Members:
         """A key, or a version that is there or was."""
         named = self.version_of(version) if version is not None and self.has("versions") else None
+        if named and not self.has("markers by id") and self._is_marker(*named):
+            named = None
         return {"Bucket": named[0], "Key": named[1], "VersionId": named[2]} if named else self.at(bucket, key)
+
+    def _is_marker(self, bucket: str, key: str, version: Id) -> bool:
+        versions = self.model.store.buckets[bucket].versions(key)
+        return any(found.is_marker for found in versions if found.version == version.expected)
 
     @rule(
         bucket=NUMBERS,
@@ -111,7 +117,7 @@ class ObjectRules(Machine):
         self, source: tuple[int, int], version: int | None, onto: tuple[int, int], members: Members, itself: bool
     ) -> None:
         members = self.asked(members) if self.has("copy options") else {}
-        where = self.at_version(*source, version)
+        where = self.at_version(*source, version if self.has("copies of versions") else None)
         if not in_xml(where["Key"]) and "IfMatch" in members:
             members = {}
         goal = {"Bucket": where["Bucket"], "Key": where["Key"]} if itself else self.at(*onto)

@@ -31,11 +31,11 @@ def test_the_model_agrees_with_itself() -> None:
     class Twice(AllRules):
         profile = Profile(opened)
 
-    run_state_machine_as_test(Twice, settings=bounded(30))
+    run_state_machine_as_test(Twice, settings=bounded(8))
 
 
 class Forgetful:
-    """Says yes to every tenth delete and keeps the object."""
+    """Says yes to every third delete and keeps the object."""
 
     def __init__(self) -> None:
         self.memory, self.deletes = Memory(), 0
@@ -43,7 +43,7 @@ class Forgetful:
     async def __call__(self, request: S3Request) -> S3Response:
         if request.operation == "DeleteObject":
             self.deletes += 1
-            if self.deletes % 10 == 0:
+            if self.deletes % 3 == 0:
                 return S3Response(204)
         return await self.memory(request)
 
@@ -57,4 +57,4 @@ def test_a_backend_that_forgets_a_delete_is_found_out() -> None:
         profile = Profile(opened)
 
     with pytest.raises((AssertionError, BaseExceptionGroup)):
-        run_state_machine_as_test(Wrong, settings=bounded(100, steps=50, shrink=False))
+        run_state_machine_as_test(Wrong, settings=bounded(20, shrink=False))

@@ -43,4 +43,4 @@ def test_the_embedded_store_is_the_model(tmp_path: Path) -> None:
     class Embedded(WithRestarts):
         profile = Profile(opened)
 
-    run_state_machine_as_test(Embedded, settings=bounded(60))
+    run_state_machine_as_test(Embedded, settings=bounded(40))

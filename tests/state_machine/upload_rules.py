@@ -51,8 +51,10 @@ class UploadRules(ObjectRules):
         upload_id = Id(expected, self.pairs.found(expected))
         self.uploads.append(Upload(where["Bucket"], where["Key"], upload_id, algorithm, kind or default))
 
-    def upload(self, number: int) -> Upload:
-        return self.uploads[-1 - number % len(self.uploads)]
+    def upload(self, number: int) -> Upload | None:
+        """One that was created; where mistakes are left out, one that is still open."""
+        uploads = [upload for upload in self.uploads if upload.is_open or self.has("errors")]
+        return uploads[-1 - number % len(uploads)] if uploads else None
 
     @precondition(lambda self: self.uploads)
     @rule(
@@ -63,7 +65,7 @@ class UploadRules(ObjectRules):
     )
     def upload_part(self, which: int, number: int, body: bytes, right: bool) -> None:
         upload = self.upload(which)
-        if number > 3 and not self.has("errors"):
+        if upload is None or (number > 3 and not self.has("errors")):
             return
         sums = declared(upload.algorithm, body, right=right)
         done = self.send("UploadPart", {**upload.where, "PartNumber": number, **sums}, body)
@@ -82,6 +84,8 @@ class UploadRules(ObjectRules):
         self, which: int, number: int, source: tuple[int, int], version: int | None, wanted: str | None
     ) -> None:
         upload, where = self.upload(which), self.at_version(*source, version)
+        if upload is None:
+            return
         copy_source = Source(f"{where['Bucket']}/{quote_path(where['Key'])}", where.get("VersionId"))
         members = {"PartNumber": number, "CopySource": copy_source, "CopySourceRange": wanted}
         done = self.send("UploadPartCopy", {**upload.where, **members})
@@ -94,6 +98,8 @@ class UploadRules(ObjectRules):
     def complete(self, which: int, count: int, mistake: str | None, conditions: Members) -> None:
         """Also of an upload that is complete or aborted."""
         upload = self.upload(which)
+        if upload is None or not (upload.parts or self.has("errors")):
+            return
         parts = [
             {"PartNumber": number, "ETag": etag(body), **declared(upload.algorithm, body)}
             for number, body in sorted(upload.parts.items())[:count]
@@ -110,15 +116,22 @@ class UploadRules(ObjectRules):
         elif mistake == "size" and self.has("checksums"):
             members = {**members, "MpuObjectSize": 1}
         if mistake in (None, "size") or self.has("errors"):
-            self.send("CompleteMultipartUpload", {**upload.where, "MultipartUpload": {"Parts": parts}, **members})
+            document = {"MultipartUpload": {"Parts": parts}}
+            done = self.send("CompleteMultipartUpload", {**upload.where, **document, **members})
+            upload.is_open = upload.is_open and bool(done.code)
 
     @precondition(lambda self: self.uploads)
     @rule(which=NUMBERS)
     def abort(self, which: int) -> None:
-        self.send("AbortMultipartUpload", self.upload(which).where)
+        upload = self.upload(which)
+        if upload is not None:
+            self.send("AbortMultipartUpload", upload.where)
+            upload.is_open = False
 
     @precondition(lambda self: self.uploads)
     @rule(which=NUMBERS, size=st.sampled_from(PAGE_SIZES), marker=st.sampled_from((None, "0", "1", "2")))
     def list_parts(self, which: int, size: int | None, marker: str | None) -> None:
         paging = {"MaxParts": size, "PartNumberMarker": marker} if self.has("part pages") else {}
-        self.send("ListParts", {**self.upload(which).where, **paging})
+        upload = self.upload(which)
+        if upload is not None:
+            self.send("ListParts", {**upload.where, **paging})

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from e2e.crash_scenarios import SCENARIOS
 
 from s3d.cli.main import VERBS
 from s3d.daemon.settings import SETTINGS
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "bench" / "README.md"])
 USER_GUIDE = (ROOT / "docs" / "user-guide.md").read_text()
 SEMANTICS = (ROOT / "docs" / "semantics.md").read_text()
+CRASH_TABLE = (ROOT / "docs" / "crash-table.md").read_text()
 
 
 def test_user_guide_has_every_setting_as_the_code_has_it() -> None:
@@ -62,8 +64,26 @@ def test_every_sentence_of_semantics_has_a_test_that_exists() -> None:
     rows = re.findall(r"^\| (?!promise|---)(.+?) \| (.+?) \|$", SEMANTICS, re.MULTILINE)
     assert len(rows) > 20
     for promise, tests in rows:
-        names = re.findall(r"`(tests/[^`:]+)::([^`]+)`", tests)
-        assert names, promise
-        for path, name in names:
-            source = (ROOT / path).read_text()
-            assert re.search(rf"\bdef {re.escape(name)}\b", source), f"{path}::{name}"
+        assert re.search(r"`tests/[^`:]+::[^`]+`", tests), promise
+        check_tests(tests)
+
+
+def test_every_row_of_the_crash_table_has_a_test_that_exists() -> None:
+    points = CRASH_TABLE.partition("## Points")[2]
+    rows = re.findall(
+        r"^\| (?!the end comes|what the disk forgot|fails|---)(.+?) \|.*\| (.+?) \|$", points, re.MULTILINE
+    )
+    assert len(rows) > 25
+    for point, tests in rows:
+        assert re.search(r"`tests/[^`:]+::[^`]+`", tests) or tests == "SQLite's own", point
+    check_tests(CRASH_TABLE)
+
+
+def test_every_scenario_is_in_the_crash_table() -> None:
+    assert set(re.findall(r"test_ended_at_every_point\[([^\]]+)\]", CRASH_TABLE)) == SCENARIOS.keys()
+
+
+def check_tests(text: str) -> None:
+    """Each test that the text names, as pytest does, must be there."""
+    for path, name in re.findall(r"`(tests/[^`:]+)::([^`\[]+)(?:\[[^`]+\])?`", text):
+        assert re.search(rf"\bdef {re.escape(name)}\b", (ROOT / path).read_text()), f"{path}::{name}"

@@ -3,12 +3,14 @@
 A record's fields (``extra=...`` of the logging call) stand beside its message, never inside it. Keys, user agents and
 error texts come from strangers: nothing in them can begin a new line, steer a terminal or break the JSON.
 
-Budget: an access record costs at most 15 us with its write, since there is one per request.
+Budget: an access record costs at most 10 us, since there is one per request. So those are written together, a tenth of a
+second's or 200 at a time; anything else is written at once, behind what waits. What waits is lost with `kill -9`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import sys
@@ -20,6 +22,9 @@ from s3d.daemon.config import LogConfig
 
 _OWN = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 """Attributes that every record has; all others are its fields."""
+
+_ACCESS = "s3d.access"
+_TOGETHER, _TOGETHER_SECONDS = 200, 0.1
 
 _encode = json.JSONEncoder(default=str, separators=(",", ":")).encode
 _encode_readable = json.JSONEncoder(default=str, ensure_ascii=False).encode
@@ -33,7 +38,7 @@ def setup(config: LogConfig, stream: TextIO | None = None) -> None:
     """
     stream = stream or sys.stderr
     as_text = config.format == "text" or (config.format == "auto" and stream.isatty())
-    handler = logging.StreamHandler(stream)
+    handler = _Handler(stream)
     handler.setFormatter(TextFormatter() if as_text else JsonFormatter())
     # "Optimization" in the logging HOWTO: what no formatter here prints need not be gathered for every record.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
@@ -45,6 +50,36 @@ def setup(config: LogConfig, stream: TextIO | None = None) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("s3d").setLevel(config.level.upper())
     logging.captureWarnings(True)
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes access records together, so that a request does not wait for a write of its own."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._waiting: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name != _ACCESS or record.levelno > logging.INFO or (loop := asyncio._get_running_loop()) is None:
+            self.flush()
+            super().emit(record)
+            return
+        if not self._waiting:
+            loop.call_later(_TOGETHER_SECONDS, self._flush_later)
+        self._waiting.append(self.format(record) + self.terminator)
+        if len(self._waiting) >= _TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        with self.lock or contextlib.nullcontext():
+            if self._waiting:
+                lines, self._waiting = self._waiting, []
+                self.stream.write("".join(lines))
+            super().flush()
+
+    def _flush_later(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # nobody reads the log any more: there is no place to say so
+            self.flush()
 
 
 class _Clock:

@@ -54,8 +54,8 @@ class Connection(RequestHandler):
     async def start(self) -> None:
         """Answers the requests of this connection, one after the other.
 
-        In place of aiohttp's own (3.14), which does this for any kind of handler and answer: a task and a writer for each
-        request and four coroutines around it cost a fifth of a small request. What other methods of it rely on is kept.
+        In place of aiohttp's own (3.14), which is made for any kind of handler and answer: for each request a task, a
+        writer and four coroutines around it, which small requests feel. What other methods of it rely on is kept.
         """
         try:
             while not self._force_close:

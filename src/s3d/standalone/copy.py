@@ -96,6 +96,7 @@ def _look(store: Store, call: Call, source: CopySource, wanted: Algorithm | None
         origin, found = copy_source.find(store.reader, source, call.members)
         _refuse_same(source, call)
         copy_source.check_size(found.size)
+        _described(call, found)  # what is wrong with the request is said before anything is read
         algorithm = wanted or checksums.algorithm_of(found.checksum)
         has_checksum = found.checksum is not None and checksums.algorithm_of(found.checksum) is algorithm
         content = None if has_checksum and found.upload is None else stored_body(store, found, 0, found.size)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from multidict import CIMultiDict
 
+from s3d.local.bodies import Segment
 from s3d.local.database import unchanging
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Response
 from s3d.standalone import upload as uploads
 from s3d.standalone.answers import http_date
-from s3d.standalone.bucket import Bucket
 from s3d.standalone.checksums import headers as checksum_headers
 from s3d.standalone.checksums import part_headers as part_checksum_headers
 from s3d.standalone.conditions import check_read, names
@@ -20,7 +21,7 @@ from s3d.standalone.metadata import headers_of, refuse_unsupported
 from s3d.standalone.ranges import byte_range
 from s3d.standalone.store import Call, Store
 from s3d.standalone.stored_body import stored_bytes
-from s3d.standalone.version import Version
+from s3d.standalone.version import COLUMNS, Version
 
 _OVERRIDES = {
     f"response-{name.lower()}": name
@@ -35,31 +36,69 @@ _OVERRIDES = {
 }
 
 
+_CURRENT = (
+    f"SELECT {', '.join(f'o.{name}' for name in COLUMNS.split(', '))}, b.versioning, d.size, d.file, d.data "
+    "FROM bucket AS b JOIN object AS o ON o.bucket = b.id AND o.key = ?2 LEFT JOIN body AS d ON d.id = o.body "
+    "WHERE b.name = ?1 AND o.upload IS NULL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a read is of. ``segments`` are its bodies, None: to be looked up."""
+
+    version: Version
+    versioning: str | None
+    segments: Sequence[Segment] | None
+
+
 async def get_object(store: Store, call: Call) -> S3Response:
     """Errors: NoSuchBucket, NoSuchKey, NoSuchVersion, MethodNotAllowed (delete marker), PreconditionFailed, NotModified,
     InvalidRange, InvalidPartNumber, InvalidRequest, InternalError (the body is damaged)."""
     refuse_unsupported(call.request.headers)
+    if (found := _current(store, call)) is not None:
+        return _answer(store, call, found)
     with unchanging(store.reader):
-        response, version, offset, length = _head(store, call)
-        if length:
-            response.body = stored_bytes(store, version, offset, length)
-    return response
+        return _answer(store, call, _look(store, call))
 
 
 async def head_object(store: Store, call: Call) -> S3Response:
     """As `get_object`, without the body."""
     refuse_unsupported(call.request.headers)
     with unchanging(store.reader):
-        return _head(store, call)[0]
+        found = _look(store, call)
+        return _head(store, call, found)[0]
 
 
-def _head(store: Store, call: Call) -> tuple[S3Response, Version, int, int]:
-    """The answer without its body, and which bytes that has."""
-    members = call.members
+def _current(store: Store, call: Call) -> _Found | None:
+    """The usual case, a current version of one body, with one statement instead of five; None for all others."""
+    if "VersionId" in call.members or not call.bucket.isascii():
+        return None
+    row = store.reader.execute(_CURRENT, (call.bucket, call.key)).fetchone()
+    if row is None:
+        return None
+    version = Version(*row[:-4])
+    return _Found(version, row[-4], (Segment(*row[-3:]),) if row[-3] is not None else ())
+
+
+def _look(store: Store, call: Call) -> _Found:
     bucket = store.bucket(call.bucket)
-    version = readable(store.reader, bucket, call.key, members.get("VersionId"))
+    version = readable(store.reader, bucket, call.key, call.members.get("VersionId"), call.request.method)
+    return _Found(version, bucket.versioning, None)
+
+
+def _answer(store: Store, call: Call, found: _Found) -> S3Response:
+    response, offset, length = _head(store, call, found)
+    if length:
+        response.body = stored_bytes(store, found.version, offset, length, found.segments)
+    return response
+
+
+def _head(store: Store, call: Call, found: _Found) -> tuple[S3Response, int, int]:
+    """The answer without its body, and which bytes that has."""
+    members, version = call.members, found.version
     check_read(members, version)
-    headers = CIMultiDict(_described(bucket, version))
+    headers = CIMultiDict(_described(found.versioning, version))
     headers.extend(headers_of(version.headers))
     for name, value in call.request.query:
         if name in _OVERRIDES:
@@ -71,7 +110,7 @@ def _head(store: Store, call: Call) -> tuple[S3Response, Version, int, int]:
     if length and where is not None:  # no range is written as one of no bytes: a part may be empty
         headers["Content-Range"] = f"bytes {offset}-{offset + length - 1}/{version.size}"
     headers["Content-Length"] = str(length)
-    return S3Response(206 if where else 200, headers), version, offset, length
+    return S3Response(206 if where else 200, headers), offset, length
 
 
 def _where(store: Store, call: Call, version: Version, headers: CIMultiDict[str]) -> tuple[int, int] | None:
@@ -97,12 +136,12 @@ def _where(store: Store, call: Call, version: Version, headers: CIMultiDict[str]
     return (sum(before.size for before in parts[: number - 1]), part.size)
 
 
-def _described(bucket: Bucket, version: Version) -> Iterable[tuple[str, str]]:
+def _described(versioning: str | None, version: Version) -> Iterable[tuple[str, str]]:
     """The headers beside those that came with the object."""
     yield "Last-Modified", http_date(version.modified)
     yield "ETag", version.quoted_etag
     yield "Accept-Ranges", "bytes"
-    if bucket.versioning is not None:
+    if versioning is not None:
         yield "x-amz-version-id", version.version_id
     if version.storage_class is not None:  # S3 leaves it out for STANDARD
         yield "x-amz-storage-class", version.storage_class

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Self
 
+from s3d.local.bodies import Segment
 from s3d.local.errors import refused
 from s3d.s3.checksums import Algorithm
 from s3d.s3.errors import S3Error
@@ -66,14 +67,17 @@ def stored_body(store: Store, version: Version, offset: int, length: int) -> Sto
     return StoredBody(stored_bytes(store, version, offset, length), length)
 
 
-def stored_bytes(store: Store, version: Version, offset: int, length: int) -> ResponseBody:
+def stored_bytes(
+    store: Store, version: Version, offset: int, length: int, segments: Sequence[Segment] | None = None
+) -> ResponseBody:
     """``length`` bytes from ``offset`` on. To be called inside the `unchanging` in which ``version`` was looked up: from
     then on the bytes stay, whatever becomes of the object. Raises InternalError if they are not there.
 
     Files are removed at the bidding of the event loop, after the commit that lets go of them: so one whose row is seen
-    here is still there.
+    here is still there. ``segments`` are its bodies, where they are known.
     """
-    segments = store.segments(version)
+    if segments is None:
+        segments = store.segments(version)
     try:
         if sum(segment.size for segment in segments) != version.size:
             raise FileNotFoundError(f"body of version {version.seq}")

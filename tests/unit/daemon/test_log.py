@@ -206,3 +206,34 @@ async def test_the_task_is_named_and_other_objects_are_not_logged() -> None:
     assert (found["message"], found["task"]) == ("went wrong", "push")
     assert "password" not in stream.getvalue()
     assert "exception" not in found
+
+
+async def test_access_records_are_written_together_and_stay_in_order() -> None:
+    stream = set_up("json")
+    access = logging.getLogger("s3d.access")
+    access.info("first")
+    access.info("second")
+    assert stream.getvalue() == ""
+    logging.getLogger("s3d.other").info("third")
+    access.warning("fourth")
+    assert [json.loads(line)["message"] for line in stream.getvalue().splitlines()] == [
+        "first",
+        "second",
+        "third",
+        "fourth",
+    ]
+
+
+async def test_waiting_access_records_are_written_soon() -> None:
+    stream = set_up("json")
+    logging.getLogger("s3d.access").info("first")
+    async with asyncio.timeout(10):
+        while not stream.getvalue():
+            await asyncio.sleep(0.01)
+
+
+async def test_many_access_records_do_not_wait() -> None:
+    stream = set_up("json")
+    for _ in range(200):
+        logging.getLogger("s3d.access").info("request")
+    assert len(stream.getvalue().splitlines()) == 200

@@ -107,6 +107,8 @@ def test_writes(members: dict[str, Any], current: Version | None, code: str | No
         ({}, FOUND, None),
         ({"IfMatch": '"abc"'}, FOUND, None),
         ({"IfMatch": '"x"'}, FOUND, "PreconditionFailed"),
+        ({"IfMatch": '"abc"'}, None, "NoSuchKey"),
+        ({"IfMatchSize": 3}, None, None),
         ({"IfMatchSize": 3}, FOUND, None),
         ({"IfMatchSize": 0}, FOUND, "PreconditionFailed"),
         ({"IfMatchLastModifiedTime": at(0)}, FOUND, None),
@@ -115,7 +117,7 @@ def test_writes(members: dict[str, Any], current: Version | None, code: str | No
 )
 def test_deletes(members: dict[str, Any], found: Version | None, code: str | None) -> None:
     if code is None:
-        return check_delete(members, found)
+        return check_delete(members, b"k", found)
     with pytest.raises(S3Error, match=code):
-        check_delete(members, found)
+        check_delete(members, b"k", found)
     return None

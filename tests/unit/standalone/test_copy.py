@@ -239,6 +239,24 @@ async def test_the_source_goes_just_before(backend: Standalone) -> None:
     assert getattr(outcomes[1], "code", None) == "NoSuchKey"
 
 
+@pytest.mark.parametrize(
+    ("members", "code"),
+    [
+        ({"StorageClass": "COLD"}, "InvalidStorageClass"),
+        ({"TaggingDirective": "REPLACE", "Tagging": "a=1&a=2"}, "InvalidTag"),
+        ({"MetadataDirective": "REPLACE", "Metadata": {"a": "x" * 2048}}, "MetadataTooLarge"),
+        ({"ChecksumAlgorithm": "CRC31"}, "InvalidRequest"),
+    ],
+)
+async def test_a_wrong_request_reads_nothing(
+    backend: Standalone, monkeypatch: pytest.MonkeyPatch, members: Members, code: str
+) -> None:
+    await put_in_parts(backend, "source", b"x")
+    monkeypatch.delattr(copy, "receive")
+    with refused(400, code):
+        await _copy(backend, **members)
+
+
 async def test_between_buckets(backend: Standalone) -> None:
     await call(backend, "CreateBucket", {"Bucket": "other"})
     await call(backend, "PutObject", SOURCE, LARGE)
@@ -248,8 +266,9 @@ async def test_between_buckets(backend: Standalone) -> None:
 
 
 async def test_what_is_not_there(backend: Standalone) -> None:
-    with refused(404, "NoSuchKey", elements={"Key": "source"}):
-        await _copy(backend)
+    for target in (TARGET, SOURCE):
+        with refused(404, "NoSuchKey", elements={"Key": "source"}):
+            await _copy(backend, target)
     with refused(404, "NoSuchBucket", elements={"BucketName": "none"}):
         await _copy(backend, CopySource="none/source")
     await call(backend, "PutObject", SOURCE, b"x")

@@ -89,7 +89,7 @@ def test_closed_enumerations_are_checked_in_queries_only() -> None:
     assert parse is not None
     assert parse("url") == "url"
     with pytest.raises(ValueError, match="not one of url"):
-        parse("URL")
+        parse("html")
     assert values.xml_parser("EncodingType") is None
 
 
