@@ -61,7 +61,7 @@ class Points:
         self._root = os.fspath(directory)
         self._passed = 0
         self._lock = threading.RLock()
-        self._disk = Unsynced(directory) if power else None
+        self._disk = Unsynced(directory, keeps_renames=fatal % 4 < 2) if power else None
         self._real = {
             name: getattr(os, name) for name in ("open", "write", "writev", "rename", "unlink", "mkdir", "fsync")
         }
@@ -139,7 +139,9 @@ class Points:
 
     def _mkdir(self, path: Any, *args: Any, **more: Any) -> None:
         if os.path.basename(os.path.dirname(path)) == "bodies" and os.path.basename(path) not in ("00", "80", "ff"):
-            return self._real["mkdir"](path, *args, **more)  # the 256 are alike
+            if self._disk is not None:
+                self._disk.before("mkdir", os.fspath(path))
+            return self._real["mkdir"](path, *args, **more)  # the 256 are alike: no points
         return self._around("mkdir", path, *args, **more)
 
     def _rename(self, path: Any, to: Any) -> None:
@@ -175,7 +177,8 @@ class Points:
 class Unsynced:
     """What the disk may forget when the power goes."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, keeps_renames: bool) -> None:
+        self._keeps_renames = keeps_renames  # a disk may remember a name, and not one that was made before it
         self.dirty: set[str] = set()
         self._kept = directory.with_name(f"{directory.name}.kept")
         shutil.rmtree(self._kept, ignore_errors=True)
@@ -185,9 +188,9 @@ class Unsynced:
     def before(self, name: str, path: str, *args: Any) -> None:
         parent = os.path.dirname(path)
         if name == "open" or name == "mkdir":
-            remove = os.unlink if name == "open" else os.rmdir
+            remove = os.unlink if name == "open" else shutil.rmtree  # with a directory goes all that is in it
             self._undo.append((parent, lambda: remove(path)))
-        elif name == "rename":
+        elif name == "rename" and not self._keeps_renames:
             to = os.fspath(args[0])
             self._undo.append((os.path.dirname(to), lambda: os.rename(to, path)))
         elif name == "unlink" and os.path.exists(path):

@@ -234,7 +234,7 @@ before DELETE FROM upload
 )
 
 SCENARIOS = {
-    "first start": Scenario(_start, fresh=True, passes=_FIRST),
+    "first start": Scenario(_put_large, fresh=True, passes=_FIRST | _FILE),
     "start": Scenario(_start, _three, _leave, passes=_START),
     "put small": Scenario(_put_small, passes=_COMMIT | {"before INSERT INTO body"}),
     "put large": Scenario(_put_large, passes=_FILE),

@@ -80,14 +80,17 @@ class Profile:
     """Members that are not compared."""
 
 
-def bounded(examples: int, steps: int = 30, *, shrink: bool = True) -> settings:
+def bounded(examples: int, steps: int = 30, *, shrink: bool = True, repeatable: bool = False) -> settings:
     """The settings of a run; ``S3D_TEST_EXAMPLES`` says another number of examples, and that there is time to shrink what
-    fails."""
+    fails and to try what was never tried. Repeatable runs are the same until then."""
+    patient = "S3D_TEST_EXAMPLES" in os.environ
     return settings(
-        phases=[phase for phase in Phase if ("S3D_TEST_EXAMPLES" in os.environ and shrink) or phase is Phase.generate],
+        phases=[phase for phase in Phase if phase is Phase.generate or (patient and shrink)],
         max_examples=int(os.environ.get("S3D_TEST_EXAMPLES", examples)),
         stateful_step_count=steps,
         deadline=None,
+        derandomize=repeatable and not patient,
+        database=None,
         suppress_health_check=list(HealthCheck),
     )
 

@@ -78,11 +78,12 @@ def test_the_model_is_like_seaweedfs(seaweedfs: peers.Server) -> None:
                 "EncodingType",
                 "Initiator",
                 "MaxParts",
+                "NextPartNumberMarker",
                 "StartAfter",
             },
         )
 
-    run_state_machine_as_test(SeaweedFs, settings=bounded(8, steps=20))
+    run_state_machine_as_test(SeaweedFs, settings=bounded(8, steps=20, repeatable=True))
 
 
 def test_the_model_is_like_moto(moto: peers.Server) -> None:
@@ -95,4 +96,4 @@ def test_the_model_is_like_moto(moto: peers.Server) -> None:
             ignored=NEW | {"StartAfter"},
         )
 
-    run_state_machine_as_test(Moto, settings=bounded(8, steps=20))
+    run_state_machine_as_test(Moto, settings=bounded(8, steps=20, repeatable=True))
