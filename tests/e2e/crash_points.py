@@ -187,7 +187,7 @@ class Unsynced:
 
     def before(self, name: str, path: str, *args: Any) -> None:
         parent = os.path.dirname(path)
-        if name == "open" or name == "mkdir":
+        if name in ("open", "mkdir") and not os.path.exists(path):
             remove = os.unlink if name == "open" else shutil.rmtree  # with a directory goes all that is in it
             self._undo.append((parent, lambda: remove(path)))
         elif name == "rename" and not self._keeps_renames:

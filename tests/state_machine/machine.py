@@ -173,10 +173,10 @@ class Machine(RuleBasedStateMachine):
         return await outcome(self.model if model else self.backend, request)
 
     def asked(self, members: Members) -> Members:
-        """Without what is a mistake, where mistakes are left out."""
-        if self.has("errors"):
-            return members
-        return {name: value for name, value in members.items() if value not in WRONG}
+        """With one mistake at most (which of two an answer names, S3 does not say), or without where those are left out."""
+        mistakes = [name for name, value in members.items() if value in WRONG]
+        dropped = mistakes[1:] if self.has("errors") else mistakes
+        return {name: value for name, value in members.items() if name not in dropped}
 
     def version_of(self, number: int) -> tuple[str, str, Id] | None:
         """One of the versions that were named, counted from the last."""

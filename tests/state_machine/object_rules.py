@@ -60,7 +60,8 @@ class ObjectRules(Machine):
     ) -> None:
         data = self.profile.bodies[body % len(self.profile.bodies)]
         sums = declared(algorithm, data, right=right) if self.has("checksums") else {}
-        members = {**self.asked(members), **(conditions if self.has("write conditions") else {}), **sums}
+        members = self.asked(members) if right else {}
+        members = {**members, **(conditions if right and self.has("write conditions") else {}), **sums}
         self.send("PutObject", {**self.at(bucket, key), **members}, data)
 
     @rule(bucket=NUMBERS, key=NUMBERS, body=NUMBERS)

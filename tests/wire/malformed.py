@@ -329,7 +329,7 @@ DIGESTS = [
 
 SIGNATURES = [
     Malformed("an unknown scheme", authorized("Basic dTpw"), "InvalidArgument", keep=True),
-    Malformed("an empty Authorization", authorized(""), "InvalidArgument", keep=True),
+    Malformed("an empty Authorization", authorized(""), "AccessDenied", 403, keep=True),
     Malformed(
         "no credential", authorized(V4.replace("Credential=", "Cred=")), "AuthorizationHeaderMalformed", keep=True
     ),

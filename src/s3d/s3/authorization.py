@@ -72,7 +72,7 @@ def read(headers: Mapping[str, str], query: Query) -> Authorization:
     """Reads a client's signature.
 
     Errors: AuthorizationHeaderMalformed, AuthorizationQueryParametersError, InvalidArgument (unknown scheme),
-    AccessDenied (a date that is none), as S3 gives them.
+    AccessDenied (an empty header, a date that is none), as S3 gives them.
     """
     header = headers.get("Authorization")
     if header is not None:
@@ -121,6 +121,8 @@ def _read_header(header: str, headers: Mapping[str, str]) -> Authorization:
     if usual is not None:
         _check_date(headers)
         return _in_header(usual[1])
+    if not header.strip():
+        raise S3Error("AccessDenied")
     scheme, _, rest = header.strip().partition(" ")
     if scheme == "AWS":
         access_key, colon, signature = rest.strip().rpartition(":")

@@ -37,6 +37,7 @@ from s3d.standalone import (
     tagging,
     unconfigured,
 )
+from s3d.standalone.bucket import check_expected_owner
 from s3d.standalone.config import StandaloneConfig
 from s3d.standalone.schema import MIGRATIONS
 from s3d.standalone.store import Call, Store
@@ -173,6 +174,7 @@ class Standalone:
         handler = _HANDLERS.get(request.operation)
         if handler is None:
             raise S3Error("NotImplemented", elements={"Operation": request.operation})
+        check_expected_owner(request.headers)
         if request.key is not None:
             check_length(key_bytes(request.key))
         document = b"" if request.operation in _STREAMED else await _document(request.body)
