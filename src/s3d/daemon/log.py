@@ -61,14 +61,21 @@ class _Handler(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name != _ACCESS or record.levelno > logging.INFO or (loop := asyncio._get_running_loop()) is None:
-            self.flush()
+            self._flush_or_say_so(record)
             super().emit(record)
             return
         if not self._waiting:
             loop.call_later(_TOGETHER_SECONDS, self._flush_later)
         self._waiting.append(self.format(record) + self.terminator)
         if len(self._waiting) >= _TOGETHER:
+            self._flush_or_say_so(record)
+
+    def _flush_or_say_so(self, record: logging.LogRecord) -> None:
+        """Who logs goes on, also when the log's disk is full or its reader is gone, as with logging's own handlers."""
+        try:
             self.flush()
+        except (OSError, ValueError):
+            self.handleError(record)
 
     def flush(self) -> None:
         with self.lock or contextlib.nullcontext():

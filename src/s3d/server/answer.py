@@ -104,6 +104,8 @@ class Answer:
             headers["Date"] = _http_date(int(time.time()))
         reason = response.reason if response.reason is not None else _REASONS.get(response.status, "")
         fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if fields.count("\n") != len(headers) or fields.count("\r") != len(headers):
+            raise S3Error("InternalError", "a header of an answer has a line end in it")
         return f"HTTP/1.1 {response.status} {reason}\r\n{fields}\r\n".encode("utf-8", "surrogateescape")
 
     async def _send(self, http: BaseRequest, body: ResponseBody, *, chunked: bool) -> None:

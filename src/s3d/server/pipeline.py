@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 
 from aiohttp.web import BaseRequest
 from multidict import CIMultiDict, CIMultiDictProxy
@@ -33,6 +34,7 @@ from s3d.server.spool import SpooledBody
 log = logging.getLogger("s3d.server")
 
 FORM_UPLOAD = "PostObject"
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NEVER_FORWARDED = frozenset({"CONNECT", "TRACE"})  # methods about the connection; no S3 operation has them
 
 
@@ -100,6 +102,7 @@ class Pipeline:
         kept = _end_to_end(headers)
         signed_sha256 = None
         if lifted:
+            _check_values(lifted)
             kept.extend((n, value) for n, value in lifted if n not in headers and n.lower() not in NOT_FORWARDED)
             signed_sha256 = next((value for name, value in lifted if name.lower() == "x-amz-content-sha256"), None)
         operation = exchange.operation = route(http.method, target.bucket, target.key, query, kept)
@@ -185,6 +188,15 @@ def _may_keep(http: BaseRequest) -> bool:
     """
     arrived = http.content.is_eof() and http.content.exception() is None
     return http.keep_alive and arrived and "Transfer-Encoding" not in http.headers and "Upgrade" not in http.headers
+
+
+def _check_values(lifted: list[tuple[str, str]]) -> None:
+    """Raises InvalidArgument for a header in the query that no header could hold (RFC 9110 section 5.5): percent-encoded
+    line ends, which would come out as further headers where the value is sent on or given back."""
+    for name, value in lifted:
+        if _CONTROL.search(value):
+            elements = {"ArgumentName": name, "ArgumentValue": value}
+            raise S3Error("InvalidArgument", "Header value cannot be represented.", elements=elements)
 
 
 def _end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:

@@ -110,7 +110,12 @@ def _push(socket: int, file: int, position: int, length: int) -> tuple[int, byte
 
 async def _push_in_thread(socket: int, file: int, position: int, length: int) -> tuple[int, bytes | None]:
     """As `_push`, on duplicates of the descriptors: if this is cancelled, their numbers may soon mean something else."""
-    own_socket, own_file = os.dup(socket), os.dup(file)
+    own_socket = os.dup(socket)
+    try:
+        own_file = os.dup(file)
+    except OSError:  # too many open files
+        os.close(own_socket)
+        raise
 
     def push() -> tuple[int, bytes | None]:
         try:

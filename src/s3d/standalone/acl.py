@@ -7,7 +7,7 @@ import json
 
 from multidict import CIMultiDict
 
-from s3d.local.database import Connection
+from s3d.local.database import Connection, unchanging
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Response
@@ -84,8 +84,9 @@ async def put_object_acl(store: Store, call: Call) -> S3Response:
 
 async def get_object_acl(store: Store, call: Call) -> S3Response:
     """Errors: NoSuchBucket, those of a read."""
-    bucket = store.bucket(call.bucket)
-    version = lookup.readable(store.reader, bucket, call.key, call.members.get("VersionId"))
+    with unchanging(store.reader):  # a version moves from one table to the other
+        bucket = store.bucket(call.bucket)
+        version = lookup.readable(store.reader, bucket, call.key, call.members.get("VersionId"))
     return codec.build_response("GetObjectAcl", grants.members(version.acl))
 
 

@@ -47,8 +47,11 @@ async def complete_multipart_upload(store: Store, call: Call) -> S3Response:
 
 def _repeated(connection: Connection, bucket: Bucket, call: Call) -> Members | None:
     """The answer that completing this upload got already."""
+    upload_id: str = call.members["UploadId"]
+    if not upload_id.isascii():  # as in `s3d.standalone.upload.find`
+        return None
     query = "SELECT answer FROM completed WHERE upload_id = ? AND bucket = ? AND key = ?"
-    row = connection.execute(query, (call.members["UploadId"], bucket.id, call.key)).fetchone()
+    row = connection.execute(query, (upload_id, bucket.id, call.key)).fetchone()
     answer: Members | None = json.loads(row[0]) if row else None
     return answer
 

@@ -30,7 +30,9 @@ _NEEDED = {"CanonicalUser": "ID", "AmazonCustomerByEmail": "EmailAddress", "Grou
 _GRANT_HEADERS = {
     f"x-amz-grant-{permission.lower().replace('_', '-')}": permission for permission in sorted(_PERMISSIONS)
 }
-_GRANTEE_IN_HEADER = re.compile(r'\s*(id|uri|emailaddress)\s*=\s*("[^"]*"|[^",]*)\s*(?:,|$)', re.IGNORECASE)
+_GRANTEE_IN_HEADER = re.compile(
+    r'\s*+(id|uri|emailaddress)\s*+=\s*+("[^"]*+"\s*+|[^",]*+)(?:,|$)', re.IGNORECASE
+)  # nothing is tried twice: the text is a stranger's, and may have 16 KiB of spaces
 
 
 def _user(user: Mapping[str, str], permission: str) -> Grant:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from multidict import CIMultiDict
 
@@ -110,7 +110,7 @@ def storage_class(headers: CIMultiDict[str]) -> str | None:
     return wanted
 
 
-def headers_of(stored: str) -> Iterable[tuple[str, str]]:
+@lru_cache(256)  # most objects of an application have the same
+def headers_of(stored: str) -> tuple[tuple[str, str], ...]:
     """Names and values as they go out."""
-    found: list[tuple[str, str]] = json.loads(stored)
-    return found
+    return tuple((name, value) for name, value in json.loads(stored))

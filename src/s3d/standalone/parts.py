@@ -22,8 +22,6 @@ from s3d.standalone.store import Call, Store, now
 from s3d.standalone.stored_body import stored_body
 from s3d.standalone.upload import Part, Upload
 
-_NUMBERS = 10_000  # "Multipart upload limits", Amazon S3 User Guide
-
 
 async def upload_part(store: Store, call: Call) -> S3Response:
     """Errors: NoSuchBucket, NoSuchUpload, InvalidArgument (part number), EntityTooLarge, InvalidRequest (a checksum of
@@ -70,9 +68,7 @@ def _begin(store: Store, call: Call) -> tuple[int, Upload]:
     """The part's number and its upload, before the body is taken."""
     refuse_unsupported(call.request.headers)
     number: int = call.members["PartNumber"]
-    if not 1 <= number <= _NUMBERS:
-        message = f"Part number must be an integer between 1 and {_NUMBERS}, inclusive"
-        raise S3Error("InvalidArgument", message, elements={"ArgumentName": "partNumber", "ArgumentValue": str(number)})
+    uploads.check_number(number)
     return number, uploads.find(store.reader, store.bucket(call.bucket), call.key, call.members["UploadId"])
 
 

@@ -97,8 +97,16 @@ def _names(resource: str, bucket: str) -> bool:
     match = _RESOURCE.fullmatch(resource)
     if match is None:
         return False
-    wildcards = {"*": ".*", "?": "."}
-    return re.fullmatch("".join(wildcards.get(sign) or re.escape(sign) for sign in match[1]), bucket) is not None
+    return _pattern(match[1]).fullmatch(bucket) is not None
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Each piece between two ``*`` is looked for once, at the first place that it fits (an atomic group): trying all places
+    for all pieces would take years for twenty of them."""
+    first, *pieces = [re.escape(piece).replace(r"\?", ".") for piece in text.split("*")]
+    if not pieces:
+        return re.compile(first)
+    return re.compile(first + "".join(f"(?>.*?{piece})" for piece in pieces[:-1]) + ".*" + pieces[-1])
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,7 @@ _OVERRIDES = {
         "Expires",
     )
 }
-
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # what no header can hold (RFC 9110 section 5.5)
 
 _CURRENT = (
     f"SELECT {', '.join(f'o.{name}' for name in COLUMNS.split(', '))}, b.versioning, d.size, d.file, d.data "
@@ -102,7 +103,7 @@ def _head(store: Store, call: Call, found: _Found) -> tuple[S3Response, int, int
     headers.extend(headers_of(version.headers))
     for name, value in call.request.query:
         if name in _OVERRIDES:
-            headers[_OVERRIDES[name]] = value
+            headers[_OVERRIDES[name]] = _overriding(name, value)
     where = _where(store, call, version, headers)
     if members.get("ChecksumMode") == "ENABLED" and where is None:
         headers.extend(checksum_headers(version.checksum))
@@ -113,11 +114,20 @@ def _head(store: Store, call: Call, found: _Found) -> tuple[S3Response, int, int
     return S3Response(206 if where else 200, headers), offset, length
 
 
+def _overriding(name: str, value: str) -> str:
+    """Raises InvalidArgument for what would begin another header, or the body."""
+    if _CONTROL.search(value):
+        elements = {"ArgumentName": name, "ArgumentValue": value}
+        raise S3Error("InvalidArgument", "Header value cannot be represented.", elements=elements)
+    return value
+
+
 def _where(store: Store, call: Call, version: Version, headers: CIMultiDict[str]) -> tuple[int, int] | None:
     """Offset and length of what is asked for if that is not all."""
     number: int | None = call.members.get("PartNumber")
     if number is None:
         return _range(call, version)
+    uploads.check_number(number)
     if call.members.get("Range") is not None:
         raise S3Error("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
     parts = uploads.parts(store.reader, version.upload) if version.upload is not None else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s3d.local.database import Connection
+from s3d.local.database import Connection, unchanging
 from s3d.s3 import codec
 from s3d.s3.message import S3Response
 from s3d.standalone import bucket as buckets
@@ -24,8 +24,9 @@ async def delete_object_tagging(store: Store, call: Call) -> S3Response:
 
 async def get_object_tagging(store: Store, call: Call) -> S3Response:
     """Errors: NoSuchBucket, NoSuchKey, NoSuchVersion, MethodNotAllowed (delete marker)."""
-    bucket = store.bucket(call.bucket)
-    found = readable(store.reader, bucket, call.key, call.members.get("VersionId"))
+    with unchanging(store.reader):  # a version moves from one table to the other
+        bucket = store.bucket(call.bucket)
+        found = readable(store.reader, bucket, call.key, call.members.get("VersionId"))
     answer = {"TagSet": tags.members(found.tags), **version_member(bucket, found)}
     return codec.build_response("GetObjectTagging", answer)
 

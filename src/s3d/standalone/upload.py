@@ -58,14 +58,25 @@ class Part:
         return f'"{self.etag}"'
 
 
+_NUMBERS = 10_000  # "Multipart upload limits", Amazon S3 User Guide
+
 COLUMNS = "id, upload_id, bucket, key, initiated, headers, tags, storage_class, acl, algorithm, checksum_type"
 """In the order of `Upload`."""
 
 
+def check_number(number: int) -> None:
+    """Raises InvalidArgument for what is the number of no part."""
+    if not 1 <= number <= _NUMBERS:
+        message = f"Part number must be an integer between 1 and {_NUMBERS}, inclusive"
+        raise S3Error("InvalidArgument", message, elements={"ArgumentName": "partNumber", "ArgumentValue": str(number)})
+
+
 def find(connection: Connection, bucket: Bucket, key: bytes, upload_id: str) -> Upload:
     """Raises NoSuchUpload."""
-    query = f"SELECT {COLUMNS} FROM upload WHERE upload_id = ? AND bucket = ? AND key = ?"
-    row = connection.execute(query, (upload_id, bucket.id, key)).fetchone()
+    row = None
+    if upload_id.isascii():  # no upload has another id, and SQLite takes no text that is not UTF-8
+        query = f"SELECT {COLUMNS} FROM upload WHERE upload_id = ? AND bucket = ? AND key = ?"
+        row = connection.execute(query, (upload_id, bucket.id, key)).fetchone()
     if row is None:
         raise S3Error("NoSuchUpload", elements={"UploadId": upload_id})
     return Upload(*row)

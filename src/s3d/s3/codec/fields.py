@@ -14,6 +14,9 @@ from s3d.s3.model import Member
 Entry = tuple[str, values.Parse | None]
 """Member and parser; no parser for a string."""
 
+_NO_CONDITION_IF_BAD = frozenset({"if-modified-since", "if-unmodified-since"})
+"""To be ignored if the value is no date (RFC 9110 sections 13.1.3 and 13.1.4)."""
+
 
 class BadField(ValueError):
     """A header or parameter whose value is not what the model says: its wire name, its text and what was expected."""
@@ -45,7 +48,11 @@ class Headers:
                 continue
             member, parse = entry
             whole = ",".join(headers.getall(name)) if member in found else text
-            found[member] = whole if parse is None else parsed(parse, name, whole)
+            try:
+                found[member] = whole if parse is None else parsed(parse, name, whole)
+            except BadField:
+                if lower not in _NO_CONDITION_IF_BAD:
+                    raise
 
     def _add_to_map(self, key: str, text: str, found: dict[str, Any]) -> None:
         entries = found.setdefault(self.map_member, {})

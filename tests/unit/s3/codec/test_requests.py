@@ -57,13 +57,18 @@ def test_of_a_repeated_parameter_the_first_counts() -> None:
     ("operation", "query", "headers", "name", "value"),
     [
         ("ListObjectsV2", [("max-keys", "abc")], {}, "max-keys", "abc"),
-        ("ListObjectsV2", [("max-keys", "")], {}, "max-keys", ""),
         ("ListObjectsV2", [("max-keys", "-1")], {}, "max-keys", "-1"),
         ("ListObjectsV2", [("encoding-type", "x")], {}, "encoding-type", "x"),
         ("ListObjectsV2", [("fetch-owner", "x")], {}, "fetch-owner", "x"),
         ("GetObject", [("partNumber", "99999999999")], {}, "partNumber", "99999999999"),
         ("GetObject", [("response-expires", "x")], {}, "response-expires", "x"),
-        ("GetObject", [], {"If-Modified-Since": "x"}, "If-Modified-Since", "x"),
+        (
+            "CopyObject",
+            [],
+            {"x-amz-copy-source": "b/k", "x-amz-copy-source-if-modified-since": "x"},
+            "x-amz-copy-source-if-modified-since",
+            "x",
+        ),
         ("GetObject", [], {"x-amz-checksum-mode": "on"}, "x-amz-checksum-mode", "on"),
         ("PutObject", [], {"Content-Length": "1,2"}, "Content-Length", "1,2"),
         ("CopyObject", [], {"x-amz-metadata-directive": "KEEP"}, "x-amz-metadata-directive", "KEEP"),
@@ -75,6 +80,16 @@ def test_bad_fields(operation: str, query: Query, headers: dict[str, str], name:
         parse(operation, query=query, **headers)
     assert caught.value.code == "InvalidArgument"
     assert caught.value.elements == {"ArgumentName": name, "ArgumentValue": value}
+
+
+@pytest.mark.parametrize("name", ["max-keys", "fetch-owner", "encoding-type"])
+def test_an_empty_parameter_is_none(name: str) -> None:
+    assert parse("ListObjectsV2", query=[(name, "")]).keys() <= {"Bucket", "Key"}
+
+
+@pytest.mark.parametrize("name", ["If-Modified-Since", "If-Unmodified-Since"])
+def test_a_time_that_is_no_date_is_no_condition(name: str) -> None:
+    assert parse("GetObject", query=[], **{name: "x"}).keys() <= {"Bucket", "Key"}
 
 
 def test_a_repeated_number_is_no_number() -> None:
