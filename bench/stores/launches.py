@@ -31,25 +31,26 @@ WEED_FLAGS = (
 
 
 def s3d(directory: Path) -> Launch:
-    """`s3d run` with its defaults, on the embedded store."""
+    """`s3d run` on the embedded store, without its access log: none of the others writes one."""
     url = f"http://127.0.0.1:{peers.free_port()}"
     settings = {
         "S3_ENDPOINT": f"local:{directory / 'data'}",
         "S3D_ENDPOINT": url,
         "S3D_ADMIN_ENDPOINT": f"http://127.0.0.1:{peers.free_port()}",
         "S3D_LOCAL_DIR": str(directory / "local"),
+        "S3D_LOG_LEVEL": "warning",
     }
     return Launch([str(peers.BIN / "s3d"), "run"], peers.clean_env(**settings), url)
 
 
-def rclone(directory: Path) -> Launch:
+def rclone(directory: Path, flags: tuple[str, ...] = RCLONE_FLAGS) -> Launch:
     """`rclone serve s3` of a directory, open to every client as s3d is."""
     port = peers.free_port()
     data = directory / "data"
     data.mkdir(exist_ok=True)
     (directory / "rclone.conf").touch()
     settings = {"RCLONE_CONFIG": str(directory / "rclone.conf"), "RCLONE_CACHE_DIR": str(directory / "cache")}
-    command = [str(peers.BIN / "rclone"), "serve", "s3", str(data), f"--addr=127.0.0.1:{port}", *RCLONE_FLAGS]
+    command = [str(peers.BIN / "rclone"), "serve", "s3", str(data), f"--addr=127.0.0.1:{port}", *flags]
     return Launch(command, peers.clean_env(**settings), f"http://127.0.0.1:{port}")
 
 
@@ -82,6 +83,7 @@ def nginx_files(directory: Path) -> Launch:
 LAUNCHES: dict[str, Callable[[Path], Launch]] = {
     "s3d": s3d,
     "rclone": rclone,
+    "rclone-default": lambda directory: rclone(directory, ()),
     "seaweedfs": seaweedfs,
     "nginx": nginx_files,
 }
@@ -112,7 +114,7 @@ def available(names: list[str]) -> dict[str, str]:
     reasons = {}
     if "nginx" in names and not nginx.program() and (problem := nginx.fetch()):
         reasons["nginx"] = problem
-    for name, program in (("rclone", "rclone"), ("seaweedfs", "weed")):
+    for name, program in (("rclone", "rclone"), ("rclone-default", "rclone"), ("seaweedfs", "weed")):
         if name in names and not shutil.which(program, path=str(peers.BIN)):
             reasons[name] = f"there is no {program} in {peers.BIN}"
     return reasons

@@ -14,7 +14,10 @@ _LIMITS = {"Object": 10, "Bucket": 50}
 
 def tags_of_header(text: str | None) -> dict[str, str]:
     """The tags of an ``x-amz-tagging`` header, which has the form of a query."""
-    return _checked(parse_qsl(text or "", keep_blank_values=True), "Object")
+    pairs = parse_qsl(text or "", keep_blank_values=True)
+    if len(dict(pairs)) < len(pairs):
+        raise S3Error("InvalidArgument", elements={"ArgumentName": "x-amz-tagging", "ArgumentValue": text or ""})
+    return _checked(pairs, "Object")
 
 
 def _checked(pairs: list[tuple[str, str]], owner: str) -> dict[str, str]:
@@ -43,7 +46,7 @@ def _of_document(call: Call, owner: str) -> dict[str, str]:
 
 
 def _tag_set(tags: dict[str, str]) -> list[Members]:
-    return [{"Key": name, "Value": value} for name, value in tags.items()]
+    return [{"Key": name, "Value": value} for name, value in sorted(tags.items())]
 
 
 def put_object_tagging(bucket: Bucket, call: Call) -> Answer:

@@ -10,10 +10,14 @@ from e2e.crash_scenarios import SCENARIOS
 
 from s3d.cli.main import VERBS
 from s3d.daemon.settings import SETTINGS
+from s3d.s3.model import OPERATIONS
+from s3d.standalone import acl, bucket_settings, lifecycle, policy, unconfigured
+from s3d.standalone.backend import _HANDLERS
 
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), ROOT / "bench" / "README.md"])
 USER_GUIDE = (ROOT / "docs" / "user-guide.md").read_text()
+COMPATIBILITY = (ROOT / "docs" / "s3-compatibility.md").read_text()
 SEMANTICS = (ROOT / "docs" / "semantics.md").read_text()
 CRASH_TABLE = (ROOT / "docs" / "crash-table.md").read_text()
 
@@ -87,3 +91,21 @@ def check_tests(text: str) -> None:
     """Each test that the text names, as pytest does, must be there."""
     for path, name in re.findall(r"`(tests/[^`:]+)::([^`\[]+)(?:\[[^`]+\])?`", text):
         assert re.search(rf"\bdef {re.escape(name)}\b", (ROOT / path).read_text()), f"{path}::{name}"
+
+
+def _does(operation: str) -> str:
+    """What the embedded store does with an operation, by the table that its handler is in."""
+    handler = _HANDLERS.get(operation)
+    if operation == "PostObject":
+        return "acts"  # the server makes a PutObject of it
+    if handler is None:
+        return "NotImplemented"
+    if operation in unconfigured.HANDLERS:
+        return "not configured"
+    stored = bucket_settings.HANDLERS | lifecycle.HANDLERS | policy.HANDLERS
+    return "stored and returned" if operation in stored or handler.__module__ == acl.__name__ else "acts"
+
+
+def test_every_operation_is_in_the_table_of_the_embedded_store() -> None:
+    rows = re.findall(r"^\| ([A-Z][A-Za-z0-9]+) \| ([A-Za-z ]+) \|$", COMPATIBILITY, re.MULTILINE)
+    assert rows == [(operation, _does(operation)) for operation in sorted(OPERATIONS)]

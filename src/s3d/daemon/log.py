@@ -4,7 +4,7 @@ A record's fields (``extra=...`` of the logging call) stand beside its message, 
 error texts come from strangers: nothing in them can begin a new line, steer a terminal or break the JSON.
 
 Budget: an access record costs at most 10 us, since there is one per request. So those are written together, a tenth of a
-second's or 200 at a time; anything else is written at once, behind what waits. What waits is lost with `kill -9`.
+second's or 200 at a time; anything else is written at once, behind what waits here. What waits is lost with `kill -9`.
 """
 
 from __future__ import annotations

@@ -12,8 +12,10 @@ one with a row, or in ``incoming``, or in ``trash``, and recovery looks at nothi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import sqlite3
 from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from s3d.local.database import Connection, Database
-from s3d.local.directory import make, sync_directory
+from s3d.local.directory import CannotOpen, make, sync_directory
+from s3d.local.errors import refused
 from s3d.s3.errors import S3Error
 from s3d.s3.message import FileRange, ResponseBody
 
@@ -72,6 +75,8 @@ class Bodies:
         """Makes the directories and recovers. Raises CannotOpen, OSError."""
         make(self.incoming)
         make(self._directory)
+        if self.incoming.stat().st_dev != self._directory.stat().st_dev:  # no file could be renamed
+            raise CannotOpen(f"{self.incoming} and {self._directory} are on two file systems: put them on one")
         missing = [name for name in _FANOUT if not (self._directory / name).is_dir()]
         for name in missing:
             (self._directory / name).mkdir(mode=0o700, exist_ok=True)
@@ -80,7 +85,9 @@ class Bodies:
         self._recover()
 
     async def close(self) -> None:
-        """Finishes removing files."""
+        """Finishes removing files. To be called when no request goes on any more."""
+        with contextlib.suppress(S3Error):  # the disk fails, and that was logged; closing goes on
+            await self.database.flush()  # changes whose clients were cut off can let go of bodies, too
         if self._sweeper is not None:
             await self._sweeper
 
@@ -157,7 +164,11 @@ class Bodies:
                 await self.database.flush()  # what put them there is durable after this
             except S3Error:
                 return  # the disk fails, and that was logged; the next start removes them
-            rows = self.database.reader.execute("SELECT file FROM trash").fetchall()
+            try:
+                rows = self.database.reader.execute("SELECT file FROM trash").fetchall()
+            except sqlite3.Error as error:
+                refused(error, "looking for files to remove")
+                return
             unread = [file for (file,) in rows if not self._pins[file]]
             self._skipped = len(unread) < len(rows)
             removed = await asyncio.to_thread(self._remove, unread)
@@ -188,7 +199,8 @@ class Bodies:
                 os.rename(self.incoming / name, self.path(name))
                 adopted += 1
             else:
-                os.unlink(self.incoming / name)
+                with contextlib.suppress(FileNotFoundError):  # a thread of the process before was about to remove it
+                    os.unlink(self.incoming / name)
                 orphans += 1
         removed = self._remove(trash)
         if trash:
@@ -240,6 +252,9 @@ class _Chain(AsyncGenerator[bytes | memoryview | FileRange, None]):
             await self.aclose()
             log.error("the file of a body is missing", extra={"file": segment.file})
             raise S3Error("InternalError", "A part of the object's body is missing.") from error
+        except OSError as error:  # too many open files; the disk fails
+            await self.aclose()
+            raise refused(error, "opening a body") from error
         return FileRange(os.fdopen(handle, "rb", 0), start, size)
 
     async def athrow(self, *error: Any) -> bytes | memoryview | FileRange:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -44,6 +45,8 @@ _MAPPED = 2 << 30
 is the system's file cache. A disk that cannot read a page ends the process (SIGBUS) instead of failing one request."""
 _BATCH = 256
 """Changes in one transaction at most: about 10 ms on the event loop."""
+_ROWS = 5000
+"""Changed rows after which a transaction takes no further change: about 60 ms on the event loop."""
 _APPLICATION_ID = 0x73336420  # "s3d "
 
 
@@ -74,16 +77,14 @@ class Database:
     def open(self) -> None:
         """Opens the file, makes it and brings its tables up to date. Raises CannotOpen."""
         opened: list[Connection] = []
-        try:
+        with usable(self._path), contextlib.ExitStack() as failed:
+            _make(self._path)
             check_identity(self._path, len(self._migrations))
-            opened.append(connect(self._path))
-            migrate(opened[0], self._migrations)
-            opened.append(connect(self._path))
+            for _ in range(2):
+                opened.append(failed.enter_context(contextlib.closing(connect(self._path))))
+                migrate(opened[0], self._migrations)
             opened[1].execute("PRAGMA query_only = ON")
-        except sqlite3.Error as error:
-            for connection in opened:
-                connection.close()
-            raise CannotOpen(f"the database {self._path} cannot be used ({error}): run s3d fsck on it") from error
+            failed.pop_all()
         self._writer, self.reader = opened
         self._loop = asyncio.get_running_loop()
         self._idle.set()
@@ -133,7 +134,8 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             if self._unsure:  # a commit writes nothing if nothing changed; this one must (`_done`)
                 self._writer.execute(f"PRAGMA user_version = {len(self._migrations)}")
-            while self._waiting and len(batch) < _BATCH:
+            full = self._writer.total_changes + _ROWS
+            while self._waiting and len(batch) < _BATCH and self._writer.total_changes < full:
                 batch.append(self._waiting.popleft())
                 self._run(batch[-1])
             while self._later:
@@ -214,6 +216,24 @@ class Database:
 
 
 @contextlib.contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """What SQLite does not do inside is CannotOpen. For the start: later it is the error of one request."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise CannotOpen(f"the database {path} cannot be used ({error}): run s3d fsck on it") from error
+
+
+def _make(path: Path) -> None:
+    """An empty file for its owner's eyes only, if there is none: it has the bytes of small objects. SQLite gives the log
+    the same permissions. Raises CannotOpen."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise CannotOpen(f"the database {path} cannot be used ({error.strerror}): choose another directory") from error
+
+
+@contextlib.contextmanager
 def unchanging(connection: Connection) -> Iterator[None]:
     """Everything read inside is of one moment. Nothing inside may await."""
     connection.execute("BEGIN")
@@ -244,9 +264,9 @@ def connect(path: Path) -> Connection:
     return connection
 
 
-def check_identity(path: Path, known: int) -> None:
-    """Raises CannotOpen for a file of another program or of a version after ``known``, before anything is changed in it;
-    sqlite3.Error."""
+def check_identity(path: Path, known: int) -> int:
+    """The version of the tables; 0: there are none. Raises CannotOpen for a file of another program or of a version after
+    ``known``, before anything is changed in it; sqlite3.Error."""
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA fullfsync = ON")  # closing it may move a log that a crash left into the database
         application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -256,6 +276,7 @@ def check_identity(path: Path, known: int) -> None:
         raise CannotOpen(f"{path} is a database of another program: choose another directory")
     if version > known:
         raise CannotOpen(f"{path} was written by a later version of s3d: use that, or choose another directory")
+    return int(version)
 
 
 def migrate(connection: Connection, migrations: Sequence[str]) -> None:

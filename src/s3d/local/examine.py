@@ -15,6 +15,17 @@ from s3d.local.database import Connection, check_identity, connect
 from s3d.local.directory import CannotOpen, sync_directory
 
 _PIECE = 1 << 20  # bytes read at a time
+_NOT_DAMAGED = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+    }
+)
+"""Primary result codes that speak of the machine and not of the file."""
 
 
 class Digest(Protocol):
@@ -44,6 +55,10 @@ def database(path: Path, known: int) -> Iterator[Connection]:
                 raise Damaged(found)
             yield connection
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_DAMAGED:
+            raise CannotOpen(
+                f"the database {path} cannot be used now ({error}): nothing was found out about it"
+            ) from error
         raise Damaged([str(error)]) from error
 
 

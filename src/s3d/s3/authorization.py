@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from functools import lru_cache
 
+from s3d.s3.checksums import BY_HEADER
 from s3d.s3.errors import S3Error
 
 Query = list[tuple[str, str]]
@@ -97,12 +98,16 @@ def strip_query(query: Query, authorization: Authorization) -> Query:
 
 def headers_in_query(query: Query, authorization: Authorization) -> tuple[Query, Query]:
     """The query without, and the headers, that a presigned URL carries in its query: S3 reads ``x-amz-*`` parameters of
-    one as headers (SDKs put metadata, checksums and the like there), but only of one. Other servers do not: as headers,
-    which they are, everybody understands them."""
+    one as headers (SDKs put metadata, tags and the like there), but only of one. Other servers do not: as headers, which
+    they are, everybody understands them.
+
+    The value of a checksum in a URL is left out. S3 does not look at it (aws-sdk-go-v2 issue 2610, aws-sdk-js-v3 issue
+    4448), and the SDK for JavaScript puts that of an empty body into every URL for a PutObject (since 3.729)."""
     if authorization.kind is not Kind.QUERY:
         return query, []
     lifted = [(name, value) for name, value in query if _HEADER_NAME.fullmatch(name)]
-    return [pair for pair in query if pair not in lifted], lifted
+    kept = [(name, value) for name, value in lifted if name.lower() not in BY_HEADER]
+    return [pair for pair in query if pair not in lifted], kept
 
 
 def check_expiry(authorization: Authorization, now: datetime | None = None) -> None:

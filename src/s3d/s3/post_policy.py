@@ -21,6 +21,8 @@ from typing import Any, NoReturn
 from s3d.s3.errors import S3Error
 
 _EXEMPT = frozenset({"awsaccesskeyid", "file", "policy", "signature", "x-amz-signature"})
+_V2_FIELDS = ("AWSAccessKeyId", "Signature")
+_V4_FIELDS = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Signature")
 _IGNORED_PREFIX = "x-ignore-"
 _RANGE = "content-length-range"
 
@@ -101,6 +103,19 @@ class Policy:
                 elements = {"ProposedSize": str(length), "MinSizeAllowed": str(minimum)}
                 message = "Your proposed upload is smaller than the minimum allowed size"
                 raise S3Error("EntityTooSmall", message, elements=elements)
+
+
+def check_signed(fields: Mapping[str, str]) -> None:
+    """A policy comes with a signature, of the old kind or the new. ``fields`` by lower-case name.
+    Raises InvalidArgument."""
+    needed = _V4_FIELDS if any(name.lower() in fields for name in _V4_FIELDS) else _V2_FIELDS
+    for name in needed:
+        if name.lower() not in fields:
+            message = (
+                f"Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the "
+                "fields."
+            )
+            raise S3Error("InvalidArgument", message, elements={"ArgumentName": name, "ArgumentValue": ""})
 
 
 def parse(encoded: str) -> Policy:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from s3d.s3.addressing import host_name
 from s3d.s3.authorization import Authorization, Kind
@@ -48,7 +49,7 @@ def check_browser(
     Pages of the same site, other ports included, pass. So do preflights, which ask and change nothing, links to presigned
     URLs, whose answers the other site's page cannot read, and pages whose origin the bucket's own rules allow.
     """
-    if headers.get("Sec-Fetch-Site", "").lower() != "cross-site" or method == "OPTIONS":
+    if not _is_cross_site(method, headers) or method == "OPTIONS":
         return
     origin = headers.get("Origin")
     if origin is not None and allows_origin is not None and allows_origin(bucket, origin, method):
@@ -56,6 +57,22 @@ def check_browser(
     link = method in ("GET", "HEAD") and headers.get("Sec-Fetch-Mode", "").lower() == "navigate"
     if authorization.kind is Kind.NONE or not link:
         raise S3Error("AccessDenied", "A web page of another site may not send requests to this daemon.")
+
+
+def _is_cross_site(method: str, headers: Mapping[str, str]) -> bool:
+    """As the browser says. It says nothing to a name that may be another machine's (http and S3D_DOMAIN; section 2 of Fetch
+    Metadata): then a form counts by its Origin. Of the methods that change something, only POST comes without a preflight.
+    """
+    site = headers.get("Sec-Fetch-Site")
+    if site is not None or method != "POST" or "Origin" not in headers:
+        return (site or "").lower() == "cross-site"
+    try:
+        page = urlsplit(headers["Origin"]).hostname or ""
+    except ValueError:
+        return True
+    own = host_name(headers.get("Host", ""))
+    related = page == own or page.endswith(f".{own}") or own.endswith(f".{page}")
+    return not page or not (related or page == "localhost" or page.endswith(".localhost") or _is_loopback(page))
 
 
 def _is_address(name: str) -> bool:

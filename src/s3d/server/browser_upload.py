@@ -18,7 +18,7 @@ from s3d.s3.checksums import declared
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response, body_length
 from s3d.s3.post_form import Parser, boundary_of, success, to_put_request
-from s3d.s3.post_policy import Policy, parse
+from s3d.s3.post_policy import Policy, check_signed, parse
 from s3d.s3.uri import quote
 from s3d.server.answer import release
 from s3d.server.body import ReceivedBody, received
@@ -79,6 +79,7 @@ def _policy(fields: dict[str, str], bucket: str) -> Policy | None:
     encoded = fields.get("policy")
     if encoded is None:
         return None
+    check_signed(fields)
     policy = parse(encoded)
     policy.check(fields, bucket=bucket, now=datetime.now(UTC))
     return policy

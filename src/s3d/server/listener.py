@@ -68,6 +68,7 @@ class Server:
         while (busy := self._close_idle()) and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(_POLL)
         await self._factory.shutdown(timeout=0.5)
+        self.pipeline.access_log.write()
         return busy
 
     def _close_idle(self) -> int:

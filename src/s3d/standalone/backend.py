@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from s3d.local.bodies import Bodies
-from s3d.local.database import Database
+from s3d.local.database import Database, check_identity, usable
 from s3d.local.directory import CannotOpen, Lock, make, sync_directory
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
@@ -111,26 +111,29 @@ class Standalone:
         make(directory)
         database = Database(directory / "store.db", MIGRATIONS)
         try:
-            self._lock.take()
-            _check_not_lost(directory)
-            database.open()
-            self._open = Store(database, Bodies(directory, database))
-            sync_directory(directory)
-            self._open.bodies.open()
-            await buckets.create_missing(self._open, self._config.buckets)
+            with usable(directory / "store.db"):
+                self._lock.take()
+                _check_not_lost(directory)
+                database.open()
+                self._open = Store(database, Bodies(directory, database))
+                sync_directory(directory)
+                self._open.bodies.open()
+                await buckets.create_missing(self._open, self._config.buckets)
+                count, size = multipart.abandoned(self._open, multipart.ABANDONED_AFTER)
         except (OSError, S3Error) as error:
             raise CannotOpen(f"the directory {directory} cannot be used ({error}): choose another one") from error
-        count, size = multipart.abandoned(self._open, multipart.ABANDONED_AFTER)
         if count:
             log.info("multipart uploads that nobody finishes", extra={"uploads": count, "bytes": size})
 
     async def close(self) -> None:
         """Finishes what was begun and lets go of the directory. Also after an `open` that failed."""
-        if self._open is not None:
-            await self._open.bodies.close()
-            await self._open.database.close()
-            self._open = None
-        self._lock.release()
+        try:
+            if self._open is not None:
+                await self._open.bodies.close()
+                await self._open.database.close()
+                self._open = None
+        finally:
+            self._lock.release()
 
     @property
     def _store(self) -> Store:
@@ -173,7 +176,7 @@ class Standalone:
             request = _reread(request)
         handler = _HANDLERS.get(request.operation)
         if handler is None:
-            raise S3Error("NotImplemented", elements={"Operation": request.operation})
+            raise _no_handler(request)
         check_expected_owner(request.headers)
         if request.key is not None:
             check_length(key_bytes(request.key))
@@ -183,12 +186,22 @@ class Standalone:
 
 
 def _check_not_lost(directory: Path) -> None:
-    """Raises CannotOpen if there are bodies and no database: a new one would make orphans of all of them."""
-    if (directory / "bodies").exists() and not (directory / "store.db").exists():
+    """Raises CannotOpen if there are bodies and no database, or one without tables, which are made before the first body
+    is: a new one would make orphans of all of them. sqlite3.Error."""
+    database = directory / "store.db"
+    if (directory / "bodies").exists() and not (database.exists() and check_identity(database, len(MIGRATIONS))):
         raise CannotOpen(
             f"{directory} has the bodies of a store, but its database store.db is lost: restore that, or choose another "
             "directory"
         )
+
+
+def _no_handler(request: S3Request) -> S3Error:
+    """A bare method that no operation has here is not allowed; everything else may be something that S3 knows."""
+    if request.operation != UNKNOWN or request.query:
+        return S3Error("NotImplemented", elements={"Operation": request.operation})
+    resource = "SERVICE" if request.bucket is None else "BUCKET" if request.key is None else "OBJECT"
+    return S3Error("MethodNotAllowed", elements={"Method": request.method, "ResourceType": resource})
 
 
 def _reread(request: S3Request) -> S3Request:

@@ -55,9 +55,10 @@ def of_body(headers: CIMultiDict[str], default: Algorithm = DEFAULT) -> Declared
             md5 = expectation.expected
         else:
             algorithm, checksum = BY_NAME[expectation.name], expectation.expected
-    if algorithm is None:
-        algorithm = named(headers.get("x-amz-sdk-checksum-algorithm")) or default
-    return Declared(algorithm, checksum, md5)
+    said = named(headers.get("x-amz-sdk-checksum-algorithm"))
+    if algorithm is not None and said is not None and said is not algorithm:
+        raise S3Error("InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid.")
+    return Declared(algorithm or said or default, checksum, md5)
 
 
 def named(name: str | None) -> Algorithm | None:

@@ -77,14 +77,17 @@ def _complete(connection: Connection, store: Store, bucket: Bucket, call: Call) 
 
 
 def _chosen(upload: Upload, there: dict[int, Part], named: list[Members]) -> list[Part]:
-    """The parts that the document names. Raises MalformedXML, InvalidPartOrder, InvalidPart, InvalidRequest (a checksum
-    is missing), EntityTooSmall."""
+    """The parts that the document names. Raises MalformedXML, InvalidPartOrder, InvalidArgument (a number), InvalidPart,
+    InvalidRequest (a checksum is missing), EntityTooSmall."""
     if not named or any("PartNumber" not in entry or "ETag" not in entry for entry in named):
         raise S3Error("MalformedXML")
     numbers = [entry["PartNumber"] for entry in named]
     if any(first >= second for first, second in itertools.pairwise(numbers)):
         message = "The list of parts was not in ascending order. Parts must be ordered by part number."
         raise S3Error("InvalidPartOrder", message, elements={"UploadId": upload.upload_id})
+    if numbers[0] < 1:
+        elements = {"ArgumentName": "PartNumber", "ArgumentValue": str(numbers[0])}
+        raise S3Error("InvalidArgument", "PartNumber must be >= 1", elements=elements)
     chosen = [_part(upload, there.get(entry["PartNumber"]), entry) for entry in named]
     for part in chosen[:-1]:
         if part.size < _MINIMUM:

@@ -20,7 +20,7 @@ from s3d.s3 import codec
 from s3d.s3.checksums import Algorithm
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Response
-from s3d.standalone import acl, checksums, conditions, copy_source, history, metadata, tags
+from s3d.standalone import acl, checksums, conditions, copy_source, cors, history, metadata, tags
 from s3d.standalone import bucket as buckets
 from s3d.standalone.answers import moment
 from s3d.standalone.bucket import Bucket
@@ -66,6 +66,7 @@ async def copy_object(store: Store, call: Call) -> S3Response:
     metadata.refuse_unsupported(call.request.headers)
     store.bucket(call.bucket)
     source = copy_source.parse(call.members["CopySource"])
+    cors.check_source(store, call.request, source.bucket)
     wanted = checksums.named(call.members.get("ChecksumAlgorithm"))
     for _ in range(_ATTEMPTS):
         plan = _look(store, call, source, wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from s3d.standalone.put import MAX_SIZE
 from s3d.standalone.version import Version, key_bytes
 
 _HEADER = "x-amz-copy-source"
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,9 @@ class CopySource:
 def parse(text: str) -> CopySource:
     """Percent-encoded ``[/]bucket/key[?versionId=id]``. Raises InvalidArgument, and NotImplemented for the ARN of an access
     point."""
+    if _BROKEN_ESCAPE.search(text):
+        elements = {"ArgumentName": _HEADER, "ArgumentValue": text}
+        raise S3Error("InvalidArgument", "Invalid copy source encoding.", elements=elements)
     path, mark, version_id = text.partition("?versionId=")
     path = unquote(path).removeprefix("/")
     if path.startswith("arn:"):

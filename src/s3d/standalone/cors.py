@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from s3d.s3.errors import S3Error
-from s3d.s3.message import S3Request, S3Response
+from s3d.s3.message import S3Request, S3Response, body_length
 from s3d.standalone import bucket_setting
 from s3d.standalone.bucket_setting import Handler, Setting
 from s3d.standalone.store import Call, Members, Store
 
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD"})
 _RULES = 100
+_SIZE = (
+    64 << 10
+)  # bytes: "PutBucketCors", Amazon S3 API Reference. Every rule is tried with every header of a preflight
 _ID = 255  # characters
 _VARY = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method"
 _NO_MATCH = (
@@ -68,6 +71,15 @@ def allows(store: Store, bucket: str | None, origin: str, method: str) -> bool:
     return any(rule.matches(origin, method, ()) for rule in rules)
 
 
+def check_source(store: Store, request: S3Request, source: str) -> None:
+    """A page of another site that may write into one bucket must not read another one by copying from it, unless that
+    one's rules let it read. Raises AccessDenied."""
+    if source == request.bucket or request.headers.get("Sec-Fetch-Site", "").lower() != "cross-site":
+        return
+    if not allows(store, source, request.headers.get("Origin", ""), "GET"):
+        raise S3Error("AccessDenied", "The CORS rules of the source bucket do not let this page read it.")
+
+
 def add_headers(store: Store, request: S3Request, headers: MutableMapping[str, str]) -> None:
     """Adds to the headers of an answer, or of an error, what lets the page read it."""
     origin = request.headers.get("Origin")
@@ -110,7 +122,7 @@ def _forbidden(message: str, method: str | None, resource: str) -> S3Error:
 def _asked_for(request: S3Request) -> list[str]:
     """The names in Access-Control-Request-Headers, in lower case."""
     text = request.headers.get("Access-Control-Request-Headers", "")
-    return [name for part in text.split(",") if (name := part.strip().lower())]
+    return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip().lower())))
 
 
 def _rules_of(store: Store, bucket: str | None) -> tuple[_Rule, ...] | None:
@@ -144,7 +156,9 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 def _stored(call: Call) -> str:
-    """Raises MalformedXML, InvalidRequest."""
+    """Raises MaxMessageLengthExceeded, MalformedXML, InvalidRequest."""
+    if body_length(call.request.body) > _SIZE:
+        raise S3Error("MaxMessageLengthExceeded")
     configuration: Members = call.members["CORSConfiguration"]
     if len(configuration["CORSRules"]) > _RULES:
         raise S3Error("MalformedXML")

@@ -17,6 +17,7 @@ from s3d.standalone.store import Call, Members, Store, now
 from s3d.standalone.version import Version, check_length, key_bytes
 
 _AT_ONCE = 100  # keys of a DeleteObjects in one change: some milliseconds on the event loop
+_ROWS = 5000  # changed rows after which a change ends early: an object can have 10,000 parts
 _KEYS = 1000
 
 
@@ -38,14 +39,23 @@ async def delete_objects(store: Store, call: Call) -> S3Response:
         raise S3Error("MalformedXML")
     deleted: list[Members] = []
     errors: list[Members] = []
-    for start in range(0, len(wanted), _AT_ONCE):
-        some = wanted[start : start + _AT_ONCE]
+    done = 0
+    while done < len(wanted):
+        some = wanted[done : done + _AT_ONCE]
 
         def change(connection: Connection, some: list[Members] = some) -> list[Members | S3Error]:
             bucket = buckets.find(connection, call.bucket)
-            return [_try(connection, store, bucket, entry) for entry in some]
+            enough = connection.total_changes + _ROWS
+            outcomes = []
+            for entry in some:
+                outcomes.append(_try(connection, store, bucket, entry))
+                if connection.total_changes >= enough:
+                    break
+            return outcomes
 
-        for entry, outcome in zip(some, await store.database.change(change), strict=True):
+        outcomes = await store.database.change(change)
+        done += len(outcomes)
+        for entry, outcome in zip(some, outcomes, strict=False):
             named = {name: entry[name] for name in ("Key", "VersionId") if entry.get(name) is not None}
             if isinstance(outcome, S3Error):
                 errors.append({**named, "Code": outcome.code, "Message": outcome.message})

@@ -47,11 +47,11 @@ def check(directory: Path, report: Report, *, repair: bool = False) -> int:
 
     Raises CannotOpen (no store there, or not one that this version knows), DirectoryInUse.
     """
-    if not directory.is_dir():
-        raise CannotOpen(f"there is no store in {directory}: name the directory of one")
+    if not (directory / "store.db").is_file():  # before the lock makes a file there
+        raise CannotOpen(f"there is no store in {directory} (no store.db): name the directory of one")
     lock = Lock(directory)
-    lock.take()
     try:
+        lock.take()
         with examine.database(directory / "store.db", len(MIGRATIONS)) as connection:
             return _Check(directory, connection, report, repair=repair).run()
     except examine.Damaged as damage:
@@ -78,7 +78,9 @@ class _Check:
         """The number of problems."""
         version = self._connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            return 0  # the first start ended before it made the tables
+            if (self._directory / "bodies").exists():
+                self._problem(f"the database {self._directory / 'store.db'} is empty, but there are bodies: restore it")
+            return self._problems  # else the first start ended before it made the tables
         if version < len(MIGRATIONS):
             raise CannotOpen(f"{self._directory} was written by an earlier version of s3d: start s3d on it once")
         invariants.prepare(self._connection)

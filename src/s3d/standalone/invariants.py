@@ -102,7 +102,16 @@ _VERSIONS = (
 _PARTS = (
     ("has lost its body (no row {})", "part.body IS NOT NULL AND b.id IS NULL", "part.body"),
     ("has {} bytes, and its body {}", "part.size != b.size", "part.size, b.size"),
-    ("has the ETag {}, and its body the MD5 {}", "part.etag != lower(hex(b.md5))", "part.etag, lower(hex(b.md5))"),
+    (
+        "has the ETag {}, and its body the MD5 {}",
+        "b.id IS NOT NULL AND part.etag != lower(hex(b.md5))",
+        "part.etag, lower(hex(b.md5))",
+    ),
+    (
+        "has the ETag {}, but no bytes",
+        f"part.body IS NULL AND part.size = 0 AND part.etag != '{_EMPTY}'",
+        "part.etag",
+    ),
     ("has {} bytes, and no body", "part.body IS NULL AND part.size != 0", "part.size"),
 )
 

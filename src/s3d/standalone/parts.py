@@ -11,7 +11,7 @@ from s3d.s3.checksums import Algorithm
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Response, body_length
 from s3d.standalone import bucket as buckets
-from s3d.standalone import checksums, copy_source
+from s3d.standalone import checksums, copy_source, cors
 from s3d.standalone import upload as uploads
 from s3d.standalone.answers import moment
 from s3d.standalone.checksums import Declared
@@ -49,6 +49,7 @@ async def upload_part_copy(store: Store, call: Call) -> S3Response:
     InvalidArgument (its range), InvalidRequest (too large)."""
     number, upload = _begin(store, call)
     source = copy_source.parse(call.members["CopySource"])
+    cors.check_source(store, call.request, source.bucket)
     with unchanging(store.reader):
         origin, found = copy_source.find(store.reader, source, call.members)
         wanted = call.members.get("CopySourceRange")

@@ -5,28 +5,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from urllib.parse import parse_qsl
 
 from s3d.s3.errors import S3Error
+from s3d.s3.uri import parse_query
 
 OBJECT_LIMIT, BUCKET_LIMIT = 10, 50
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ALLOWED = re.compile(r"[\w\s+\-=.:/@]*")  # letters, digits and spaces of any script (\w, \s), and these signs
 
 
 def of_header(text: str | None) -> str | None:
-    """The tags of an ``x-amz-tagging`` header, which has the form of a query, as they are stored. Raises InvalidTag,
-    BadRequest, InvalidArgument."""
+    """The tags of an ``x-amz-tagging`` header, which has the form of a query, as they are stored; a name alone has an empty
+    value. Raises InvalidTag, BadRequest, InvalidArgument."""
     if not text:
         return None
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
-    except ValueError as error:
+    pairs = parse_query(text)
+    if len(dict(pairs)) < len(pairs) or _BROKEN_ESCAPE.search(text):
         message = (
             "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name "
             "duplicates."
         )
         elements = {"ArgumentName": "x-amz-tagging", "ArgumentValue": text}
-        raise S3Error("InvalidArgument", message, elements=elements) from error
+        raise S3Error("InvalidArgument", message, elements=elements)
     return stored(pairs, OBJECT_LIMIT)
 
 
@@ -38,7 +38,7 @@ def of_members(tagging: dict[str, object], limit: int) -> str | None:
 
 
 def stored(pairs: Iterable[tuple[str, str]], limit: int) -> str | None:
-    """JSON; None for no tags."""
+    """JSON, in the order of the keys; None for no tags."""
     tags = list(pairs)
     if len(tags) > limit:
         what = "Object" if limit == OBJECT_LIMIT else "Bucket"
@@ -57,7 +57,7 @@ def stored(pairs: Iterable[tuple[str, str]], limit: int) -> str | None:
                 "InvalidTag", "The TagValue you have provided is invalid", elements={"TagKey": key, "TagValue": value}
             )
         found[key] = value
-    return json.dumps(found) if found else None
+    return json.dumps(found, sort_keys=True) if found else None
 
 
 def members(text: str | None) -> list[dict[str, str]]:

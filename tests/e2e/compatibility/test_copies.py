@@ -88,7 +88,7 @@ def test_sources_that_are_not_there(s3: Any, source: dict[str, str], new_bucket_
     assert failure(s3.copy_object, Bucket=missing["Bucket"], Key="to", CopySource=source) == (404, "NoSuchBucket")
 
 
-@pytest.mark.parametrize("text", ["", "bucket", "/", "/bucket/", "bucket/"])
+@pytest.mark.parametrize("text", ["", "bucket", "/", "/bucket/", "bucket/", "bucket/%zz"])
 def test_sources_that_are_none(raw: Raw, bucket: str, text: str) -> None:
     answer = raw("PUT", f"/{bucket}/to", {"x-amz-copy-source": text})
     assert (answer.status, answer.code) == (400, "InvalidArgument")

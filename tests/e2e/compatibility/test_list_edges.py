@@ -139,6 +139,14 @@ def test_a_size_that_is_none(raw: Raw, bucket: str, version: str, size: str) -> 
     assert (answer.status, answer.code, answer.text("ArgumentName")) == (400, "InvalidArgument", "max-keys")
 
 
+def test_what_is_said_of_a_wrong_size(raw: Raw, bucket: str) -> None:
+    """The tests of several clients compare the sentences."""
+    text = raw("GET", f"/{bucket}?max-keys=-1").text("Message")
+    assert text == "Argument maxKeys must be an integer between 0 and 2147483647"
+    text = raw("GET", f"/{bucket}?max-keys=x").text("Message")
+    assert text == "Provided max-keys not an integer or within integer range"
+
+
 @pytest.mark.parametrize("version", ["", "&list-type=2"])
 def test_an_empty_size_is_the_usual_one(raw: Raw, bucket: str, version: str) -> None:
     answer = raw("GET", f"/{bucket}?max-keys={version}")
@@ -242,7 +250,7 @@ def test_parameters_that_s3_does_not_know_do_not_matter(raw: Raw, fill: Any) -> 
     assert raw("GET", f"/{bucket}?unheard-of=1&list-type=2").text("Key") == "k"
     assert raw("GET", f"/{bucket}/k?v=123").body == b"k"
     assert raw("HEAD", f"/{bucket}/k?v=123").status == 200
-    assert raw("GET", f"/?v=123").text("Owner") is not None
+    assert raw("GET", "/?v=123").text("Owner") is not None
 
 
 def test_pages_are_whole_with_many_keys(s3: Any, lister: Any, fill: Any) -> None:

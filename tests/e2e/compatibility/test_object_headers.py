@@ -218,14 +218,15 @@ def test_overrides(s3: Any, bucket: str, overrides: dict[str, str]) -> None:
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", ContentType="a/b", CacheControl="old")
     for call in (s3.get_object, s3.head_object):
         answer = call(Bucket=bucket, Key="k", **overrides)
-        assert {f"Response{name}": answer[name] for name in map(lambda n: n[8:], overrides)} == overrides
+        assert {f"Response{name}": answer[name] for name in (n[8:] for n in overrides)} == overrides
     s3.put_object(Bucket=bucket, Key="k2", Body=b"x")
     assert "CacheControl" not in s3.get_object(Bucket=bucket, Key="k2")
 
 
 def test_overrides_in_a_url(raw: Raw, bucket: str) -> None:
     raw("PUT", f"/{bucket}/k", body=b"x")
-    query = "response-content-type=text%2Fx&response-expires=Wed%2C%2021%20Oct%202015%2007%3A28%3A00%20GMT&response-content-disposition=attachment%3B%20a%3Db"
+    query = "response-content-type=text%2Fx&response-content-disposition=attachment%3B%20a%3Db"
+    query += "&response-expires=Wed%2C%2021%20Oct%202015%2007%3A28%3A00%20GMT"
     answer = raw("GET", f"/{bucket}/k?{query}")
     assert (answer.headers["Content-Type"], answer.headers["Expires"]) == ("text/x", "Wed, 21 Oct 2015 07:28:00 GMT")
     assert answer.headers["Content-Disposition"] == "attachment; a=b"
@@ -249,6 +250,12 @@ def test_checksums_on_reads(s3: Any, bucket: str, algorithm: str) -> None:
     assert found["Checksum"] == {name: put[name], "ChecksumType": "FULL_OBJECT"}
     assert (found["ObjectSize"], found["ETag"]) == (4, put["ETag"].strip('"'))
     assert s3.list_objects_v2(Bucket=bucket)["Contents"][0]["ChecksumAlgorithm"] == [algorithm]
+
+
+def test_another_algorithm_than_that_of_the_checksum(raw: Raw, bucket: str) -> None:
+    headers = {"x-amz-sdk-checksum-algorithm": "SHA256", "x-amz-checksum-crc32": "AAAAAA=="}
+    answer = raw("PUT", f"/{bucket}/k", headers)
+    assert (answer.status, answer.code) == (400, "InvalidRequest")
 
 
 def test_two_checksums_at_once(raw: Raw, bucket: str) -> None:
@@ -294,8 +301,19 @@ def test_how_long_a_presigned_url_is_good(s3: Any, raw: Raw, bucket: str, second
     target = url.removeprefix(raw.url)
     assert raw("GET", target, signed=False).body == b"x"
     if "X-Amz-Expires" not in target:  # the old kind of URL has a time in the place of a duration
-        target = f"/{bucket}/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"
+        target = f"/{bucket}/k?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+        target += "&X-Amz-Credential=a%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"
         target += "&X-Amz-Date=20260101T000000Z&X-Amz-SignedHeaders=host&X-Amz-Signature=00&X-Amz-Expires=3600"
     answer = raw("GET", target.replace("=3600", f"={seconds}"), signed=False)
     expected = (403, "AccessDenied") if seconds == 0 else (400, "AuthorizationQueryParametersError")
     assert (answer.status, answer.code) == expected
+
+
+def test_a_presigned_put_whose_url_has_the_checksum_of_nothing(raw: Raw, bucket: str) -> None:
+    """As the SDK for JavaScript makes them: it has no body to sign."""
+    query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a%2F20260101%2Fus-east-1%2Fs3%2Faws4_request"
+    query += "&X-Amz-Date=29990101T000000Z&X-Amz-SignedHeaders=host&X-Amz-Signature=00&X-Amz-Expires=60"
+    query += "&x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32&x-amz-meta-a=b&x-id=PutObject"
+    assert raw("PUT", f"/{bucket}/k?{query}", body=b"hello", signed=False).status == 200
+    answer = raw("GET", f"/{bucket}/k")
+    assert (answer.body, answer.headers["x-amz-meta-a"]) == (b"hello", "b")

@@ -77,7 +77,12 @@ def test_an_empty_part(upload: Upload) -> None:
 
 
 def test_metadata_comes_from_the_creation(s3: Any, bucket: str) -> None:
-    options = {"ContentType": "text/bla", "Metadata": {"foo": "bar"}, "CacheControl": "x", "StorageClass": "STANDARD_IA"}
+    options = {
+        "ContentType": "text/bla",
+        "Metadata": {"foo": "bar"},
+        "CacheControl": "x",
+        "StorageClass": "STANDARD_IA",
+    }
     upload = Upload(s3, bucket, Tagging="a=b&c=d", **options)
     upload.part(1, FIRST)
     upload.part(2, b"end")
@@ -85,7 +90,10 @@ def test_metadata_comes_from_the_creation(s3: Any, bucket: str) -> None:
     head = s3.head_object(Bucket=bucket, Key="k")
     assert {name: head[name] for name in options} == options
     assert head["ContentLength"] == SMALL + 3
-    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [{"Key": "a", "Value": "b"}, {"Key": "c", "Value": "d"}]
+    assert s3.get_object_tagging(Bucket=bucket, Key="k")["TagSet"] == [
+        {"Key": "a", "Value": "b"},
+        {"Key": "c", "Value": "d"},
+    ]
 
 
 def test_parts_in_another_order_and_with_gaps(upload: Upload) -> None:
@@ -122,6 +130,12 @@ def test_parts_that_are_not_there(upload: Upload) -> None:
     upload.complete()
 
 
+@pytest.mark.parametrize("number", [0, -1])
+def test_completing_with_a_number_that_no_part_has(upload: Upload, number: int) -> None:
+    wrong = {"ETag": upload.part(1, b"x")["ETag"], "PartNumber": number}
+    assert failure(upload.complete, parts=[wrong]) == (400, "InvalidArgument")
+
+
 def test_an_etag_without_quotes(upload: Upload) -> None:
     upload.part(1, b"x")
     upload.complete(parts=[{"ETag": upload.parts[1]["ETag"].strip('"'), "PartNumber": 1}])
@@ -131,7 +145,8 @@ def test_an_etag_without_quotes(upload: Upload) -> None:
 def test_forms_of_the_document(raw: Raw, upload: Upload, namespace: str) -> None:
     upload.part(1, b"x")
     etag = upload.parts[1]["ETag"].replace('"', "&quot;")
-    body = f"<CompleteMultipartUpload{namespace}>\n <Part><ETag>{etag}</ETag><PartNumber>1</PartNumber></Part>\n</CompleteMultipartUpload>"
+    part = f"<Part><ETag>{etag}</ETag><PartNumber>1</PartNumber></Part>"
+    body = f"<CompleteMultipartUpload{namespace}>\n {part}\n</CompleteMultipartUpload>"
     answer = raw("POST", f"/{upload.bucket}/k?uploadId={upload.at['UploadId']}", body=body.encode())
     assert (answer.status, answer.text("Key")) == (200, "k")
 
@@ -220,7 +235,20 @@ def test_copying_parts(s3: Any, upload: Upload, source: dict[str, str]) -> None:
     assert third.body() == whole[100:]
 
 
-@pytest.mark.parametrize("text", ["0-2", "bytes=0", "bytes=hello-world", "bytes=0-bar", "bytes=hello-", "bytes=0-2,3-5", "bytes=5-2", "bytes=0-256", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0-2",
+        "bytes=0",
+        "bytes=hello-world",
+        "bytes=0-bar",
+        "bytes=hello-",
+        "bytes=0-2,3-5",
+        "bytes=5-2",
+        "bytes=0-256",
+        "",
+    ],
+)
 def test_improper_ranges(raw: Raw, upload: Upload, source: dict[str, str], text: str) -> None:
     headers = {"x-amz-copy-source": f"{upload.bucket}/source", "x-amz-copy-source-range": text}
     answer = raw("PUT", f"/{upload.bucket}/k?uploadId={upload.at['UploadId']}&partNumber=1", headers)

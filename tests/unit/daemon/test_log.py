@@ -237,3 +237,24 @@ async def test_many_access_records_do_not_wait() -> None:
     for _ in range(200):
         logging.getLogger("s3d.access").info("request")
     assert len(stream.getvalue().splitlines()) == 200
+
+
+async def test_who_logs_goes_on_when_the_log_cannot_be_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The disk of the log is often that of the store: what says that it is full must not break what it speaks of."""
+
+    class Full(Stream):
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    log.setup(LogConfig(format="json"), Full())
+    access = logging.getLogger("s3d.access")
+    access.info("waits")
+    logging.getLogger("s3d.local").error("no room on the disk")
+    for _ in range(log._TOGETHER + 1):
+        access.info("waits")
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, log._Handler)
+    handler._waiting.clear()  # else the end of the test would write them
+    assert "No space left on device" in capsys.readouterr().err

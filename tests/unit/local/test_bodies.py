@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from unit.local.stores import (
 
 from s3d.local.bodies import Bodies
 from s3d.local.database import Connection, Database
+from s3d.local.directory import CannotOpen
 from s3d.local.receive import receive
 from s3d.s3.errors import S3Error
 
@@ -312,3 +314,67 @@ async def test_bodies_and_rows_many_at_once(bodies: Bodies, tmp_path: Path) -> N
     await swept(bodies)
     assert files(tmp_path / "store") == []
     assert rows(bodies, "SELECT * FROM body") == []
+
+
+async def test_what_is_let_go_of_while_it_closes_is_removed(tmp_path: Path) -> None:
+    """A change whose client was cut off goes on: nothing may touch the directory after the close."""
+    async with opened(tmp_path) as bodies:
+        await put(bodies, "key", LARGE)
+        cut_off = asyncio.get_running_loop().create_task(delete(bodies, "key"))
+        await asyncio.sleep(0)
+        cut_off.cancel()
+        await bodies.close()
+        assert files(tmp_path) == []
+
+
+async def test_a_file_that_the_process_before_removes_just_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with opened(tmp_path):
+        pass
+    (tmp_path / "incoming" / "name").write_bytes(b"x")
+    unlink = os.unlink
+
+    def gone(path: Any) -> None:
+        unlink(path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", gone)
+    async with opened(tmp_path):
+        assert files(tmp_path) == []
+
+
+async def test_two_file_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link to another disk, say: nothing could be renamed from one to the other."""
+    stat = Path.stat
+
+    def elsewhere(path: Path, **options: Any) -> os.stat_result:
+        found = stat(path, **options)
+        return os.stat_result((*found[:2], found[2] + 1, *found[3:])) if path.name == "bodies" else found
+
+    database = Database(tmp_path / "store.db", MIGRATIONS)
+    database.open()
+    monkeypatch.setattr(Path, "stat", elsewhere)
+    with pytest.raises(CannotOpen, match="on two file systems"):
+        Bodies(tmp_path, database).open()
+    await database.close()
+
+
+async def test_too_many_open_files_in_the_middle_of_an_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept from removal for the reader is let go of, and the reader is told in S3's words."""
+    async with opened(tmp_path) as bodies:
+        for key in "ab":
+            await put(bodies, key, LARGE)
+        body = bodies.read([*segments(bodies, "a"), *segments(bodies, "b")], 0, 2 * len(LARGE))
+        assert isinstance(body, AsyncGenerator)
+        read(await anext(body))  # type: ignore[arg-type]  # a file
+        with monkeypatch.context() as patched:
+
+            def fails(*args: Any) -> int:
+                raise OSError(errno.EMFILE, "Too many open files")
+
+            patched.setattr(os, "open", fails)
+            with pytest.raises(S3Error, match="InternalError"):
+                await anext(body)
+        for key in "ab":
+            await delete(bodies, key)
+        await bodies.close()
+        assert files(tmp_path) == []

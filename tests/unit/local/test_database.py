@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -292,3 +293,34 @@ async def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_bytes(b"no database" * 1000)
     with pytest.raises(CannotOpen, match="s3d fsck"):
         Database(tmp_path / "store.db", TABLE).open()
+
+
+async def test_large_changes_do_not_share_a_transaction(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them holds up the event loop: between two of them others have their turn."""
+    monkeypatch.setattr("s3d.local.database._ROWS", 3)
+    statements = traced(database)
+
+    def several(start: int) -> Any:
+        return lambda connection: [insert(connection, start + number) for number in range(3)]
+
+    await asyncio.gather(*(database.change(several(start)) for start in (0, 10, 20)))
+    assert statements.count("COMMIT") == 3
+    assert len(values(database)) == 9
+
+
+@pytest.fixture
+def _usual_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_usual_umask")
+async def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    """Also in a directory that others may read: it has the bytes of small objects. The log has the same permissions."""
+    database = Database(tmp_path / "store.db", TABLE)
+    database.open()
+    await database.change(lambda connection: insert(connection, 1))
+    modes = {name: os.stat(tmp_path / name).st_mode & 0o777 for name in os.listdir(tmp_path)}
+    assert modes == dict.fromkeys(("store.db", "store.db-wal", "store.db-shm"), 0o600)
+    await database.close()

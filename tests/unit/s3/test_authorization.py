@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from s3d.s3.authorization import ANONYMOUS, Authorization, Kind, check_expiry, read, strip_query
+from s3d.s3.authorization import ANONYMOUS, Authorization, Kind, check_expiry, headers_in_query, read, strip_query
 from s3d.s3.errors import S3Error
 from s3d.s3.uri import parse_query
 
@@ -92,6 +92,26 @@ def test_the_query_is_left_alone_unless_it_has_the_signature() -> None:
     assert strip_query(query, Authorization(Kind.HEADER, 4, "A")) == query
     assert strip_query(query, Authorization(Kind.QUERY, 4, "A")) == [("Expires", "1")]
     assert strip_query(query, Authorization(Kind.QUERY, 2, "A")) == [("X-Amz-Date", "x")]
+
+
+def test_the_checksum_in_a_url_is_that_of_nothing() -> None:
+    query = [
+        ("X-Amz-Checksum-Crc32", "AAAAAA=="),
+        ("x-amz-checksum-mode", "ENABLED"),
+        ("x-amz-meta-a", "b"),
+        ("x", "y"),
+    ]
+    left, lifted = headers_in_query(query, Authorization(Kind.QUERY, 4, "A"))
+    assert left == [("x", "y")]
+    assert lifted == [("x-amz-checksum-mode", "ENABLED"), ("x-amz-meta-a", "b")]
+    assert headers_in_query(query, Authorization(Kind.HEADER, 4, "A")) == (query, [])
+
+
+def test_an_empty_header_gives_no_access() -> None:
+    for text in ("", "  "):
+        with pytest.raises(S3Error) as caught:
+            read(CIMultiDict({"Authorization": text}), [])
+        assert caught.value.code == "AccessDenied"
 
 
 def test_expiry() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3d.s3.errors import S3Error
-from s3d.s3.post_policy import Policy, parse
+from s3d.s3.post_policy import Policy, check_signed, parse
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 LATER = "2025-06-01T00:00:01Z"
@@ -239,3 +239,25 @@ def test_any_document_raises_nothing_but_s3_errors(expiration, items):
             subject = parse(encode(document))
             subject.check({"key": "k"}, bucket="b", now=NOW)
             subject.check_length(3)
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        ([], "AWSAccessKeyId"),
+        (["signature"], "AWSAccessKeyId"),
+        (["awsaccesskeyid"], "Signature"),
+        (["x-amz-signature"], "X-Amz-Algorithm"),
+        (["x-amz-algorithm", "x-amz-credential", "x-amz-date"], "X-Amz-Signature"),
+        (["awsaccesskeyid", "signature"], None),
+        (["x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"], None),
+    ],
+)
+def test_a_policy_comes_with_its_signature(names, missing):
+    if missing is None:
+        check_signed(dict.fromkeys(names, "x"))
+        return
+    with pytest.raises(S3Error) as caught:
+        check_signed(dict.fromkeys(names, "x"))
+    assert caught.value.code == "InvalidArgument"
+    assert caught.value.elements["ArgumentName"] == missing

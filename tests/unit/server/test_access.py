@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from multidict import CIMultiDict
 
@@ -107,3 +109,30 @@ def test_names_of_others(host: str) -> None:
     """Any page can make its own name resolve to this machine; then it is of the same origin."""
     with pytest.raises(S3Error, match="AccessDenied"):
         check_host(host, ("0.0.0.0", "s3.test"))
+
+
+@pytest.mark.parametrize(
+    ("method", "origin", "host", "passes"),
+    [
+        ("POST", "https://evil.example", "s3.lan:33333", False),
+        ("POST", "null", "s3.lan", False),
+        ("POST", "http://[", "s3.lan", False),
+        ("POST", "", "s3.lan", False),
+        ("POST", "http://evils3.lan", "s3.lan", False),
+        ("POST", "https://evil.example", "localhost", False),
+        ("POST", "http://s3.lan:8080", "s3.lan:33333", True),
+        ("POST", "http://app.s3.lan", "s3.lan", True),
+        ("POST", "http://s3.lan", "bucket.s3.lan", True),
+        ("POST", "http://localhost:3000", "bucket.localhost:33333", True),
+        ("POST", "http://127.0.0.1:3000", "localhost", True),
+        ("POST", "http://[::1]:3000", "localhost", True),
+        ("GET", "https://evil.example", "s3.lan", True),
+        ("PUT", "https://evil.example", "s3.lan", True),
+    ],
+)
+def test_a_form_to_a_name_that_browsers_do_not_trust(method: str, origin: str, host: str, passes: bool) -> None:
+    """They send no Sec-Fetch-Site there. PUT and DELETE of another site have a preflight, and GET cannot be read."""
+    headers = CIMultiDict({"Origin": origin, "Host": host})
+    with contextlib.nullcontext() if passes else pytest.raises(S3Error, match="AccessDenied"):
+        check_browser(method, headers, ANONYMOUS)
+    check_browser(method, headers, ANONYMOUS, "bucket", lambda bucket, allowed, method: allowed == origin)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -29,13 +30,15 @@ def test_counts() -> None:
     assert (document["broken_off"], document["bytes_in"], document["bytes_out"]) == (1, 10, 15)
 
 
-def test_the_line(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_line(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "s3d.access")
     access_log = AccessLog()
     access_log.begin()
     exchange = Exchange("R", "127.0.0.1", "PUT", operation="PutObject", bucket="b", key="k", access_key="A")
     exchange.status, exchange.error, exchange.state, exchange.user_agent = 200, "ClientClosed", "remote", "u"
     access_log.end(exchange)
+    assert not caplog.records
+    access_log.write()
     (record,) = caplog.records
     expected = {"request_id": "R", "method": "PUT", "operation": "PutObject", "bucket": "b", "key": "k", "status": 200}
     expected |= {
@@ -47,6 +50,18 @@ def test_the_line(caplog: pytest.LogCaptureFixture) -> None:
     }
     assert {name: getattr(record, name) for name in expected} == expected
     assert record.seconds >= 0
+
+
+async def test_lines_are_written_soon_and_not_too_many_together(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "s3d.access")
+    access_log = AccessLog()
+    for number in range(70):
+        access_log.end(Exchange(str(number), None, "GET"))
+    assert len(caplog.records) == 64
+    async with asyncio.timeout(10):
+        while len(caplog.records) < 70:
+            await asyncio.sleep(0.01)
+    assert [record.__dict__["request_id"] for record in caplog.records] == [str(number) for number in range(70)]
 
 
 def test_no_line_where_nobody_reads_it(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import pytest
 from multidict import CIMultiDict
-from wire.rig import DATE, Broken, Client, connected, head, serving
+from wire.rig import DATE, Broken, Client, Recorder, connected, head, serving
 
 from s3d.s3.message import FileRange, S3Request, S3Response
 
@@ -78,3 +78,13 @@ async def test_a_date_is_added_where_none_is() -> None:
         answer = await client.answer()
         assert answer.headers["Date"].endswith(" GMT")
         assert answer.headers["Content-Length"] == "0"
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\rb", "a\nb"])
+async def test_a_header_that_would_be_two_breaks_the_answer_off(value: str) -> None:
+    def answers(request: S3Request, body: bytes) -> S3Response:
+        return S3Response(200, CIMultiDict({"x-a": value}), b"hello")
+
+    async with serving(Recorder(answers)) as server, connected(server.port) as client:
+        client.send(head("GET /bucket/key"))
+        assert await client.closed() == b""

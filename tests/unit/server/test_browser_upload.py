@@ -32,7 +32,8 @@ def form(
 
 def policy(*conditions: object, expiration: str = "2999-01-01T00:00:00Z") -> dict[str, str]:
     document = {"expiration": expiration, "conditions": [{"bucket": "bucket"}, *conditions]}
-    return {"policy": base64.b64encode(json.dumps(document).encode()).decode()}
+    encoded = base64.b64encode(json.dumps(document).encode()).decode()
+    return {"policy": encoded, "AWSAccessKeyId": "any", "signature": "c2ln"}
 
 
 async def post(client: Client, request: bytes) -> RawAnswer:
@@ -98,7 +99,8 @@ MALFORMED = {
     "no boundary": form({"key": "k"}, b"x").replace(b"; boundary=xyz", b""),
     "another boundary": form({"key": "k"}, b"x").replace(b"boundary=xyz", b"boundary=abc"),
     "no end": form({"key": "k"}, b"x").replace(b"\r\n--xyz--\r\n", b"\r\n--xyy--\r\n"),
-    "a policy that is none": form({"key": "k", "policy": "%%%"}, b"x"),
+    "a policy that is none": form({"key": "k", **policy(), "policy": "%%%"}, b"x"),
+    "a policy that nobody signed": form({"key": "k", "policy": policy({"key": "k"})["policy"]}, b"x"),
     "a wrong MD5": form({"key": "k", "Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}, b"x"),
 }
 

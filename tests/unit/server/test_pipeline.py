@@ -56,6 +56,7 @@ async def test_the_access_log(caplog: pytest.LogCaptureFixture) -> None:
         await client.answer()
         client.send(b"nonsense\r\n\r\n")
         await client.answer()
+        server.pipeline.access_log.write()
         lines = [record.__dict__ for record in caplog.records]
         assert [line["status"] for line in lines] == [200, 400, 400]
         assert [line.get("error") for line in lines] == [None, "InvalidURI", "BadRequest"]
@@ -113,3 +114,19 @@ async def test_a_page_of_another_site() -> None:
                 assert (await client.answer()).status == status
         await server.stop(0)
     assert asked == [("open", "https://page.example", "GET"), ("closed", "https://page.example", "GET")]
+
+
+async def test_a_header_in_the_query_that_would_be_two() -> None:
+    """A presigned URL can have any character in it."""
+    signed = (
+        "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a/20260101/us-east-1/s3/aws4_request&X-Amz-Signature=aa"
+        "&X-Amz-Date=20991122T000000Z&X-Amz-SignedHeaders=host&X-Amz-Expires=604800"
+    )
+    recorder = Recorder()
+    async with serving(recorder) as server, connected(server.port) as client:
+        for value in ("a%0d%0ax-evil:%201", "a%0ab", "a%00", "%7f"):
+            client.send(head(f"GET /bucket/key?x-amz-meta-a={value}&{signed}"))
+            answer = await client.answer()
+            assert answer.status == 400
+            assert b"<Code>InvalidArgument</Code>" in answer.body
+        await works_on(client, recorder)

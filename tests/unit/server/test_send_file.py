@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from pathlib import Path
@@ -116,3 +117,19 @@ def _names(number: int, path: Path) -> bool:
         return os.readlink(f"/proc/self/fd/{number}") == str(path)
     except FileNotFoundError:
         return False
+
+
+async def test_too_many_open_files_leave_none_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dup, made = os.dup, []
+
+    def limited(descriptor: int) -> int:
+        if made:
+            raise OSError(errno.EMFILE, "Too many open files")
+        made.append(dup(descriptor))
+        return made[0]
+
+    monkeypatch.setattr(os, "dup", limited)
+    with pytest.raises(OSError, match="Too many"):
+        await send_file._push_in_thread(0, 0, 0, 1)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(made[0])

@@ -11,7 +11,7 @@ from conformance.calling import Pieces, call
 from s3d.local.directory import CannotOpen, DirectoryInUse
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
-from s3d.s3.message import S3Request
+from s3d.s3.message import Query, S3Request
 from s3d.standalone.backend import Standalone
 from s3d.standalone.config import StandaloneConfig
 from s3d.standalone.fsck import check
@@ -101,11 +101,26 @@ async def test_what_every_answer_says(tmp_path: Path) -> None:
     await backend.close()
 
 
-@pytest.mark.parametrize("operation", ["Unknown", "SelectObjectContent"])
-async def test_what_is_not_implemented(tmp_path: Path, operation: str) -> None:
+@pytest.mark.parametrize(("operation", "query"), [("Unknown", [("future", "")]), ("SelectObjectContent", [])])
+async def test_what_is_not_implemented(tmp_path: Path, operation: str, query: Query) -> None:
     backend = await opened(tmp_path, "bucket")
     with pytest.raises(S3Error, match="NotImplemented"):
-        await backend(S3Request("POST", operation, bucket="bucket", key="k"))
+        await backend(S3Request("POST", operation, bucket="bucket", key="k", query=query))
+    await backend.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "bucket", "key", "resource"),
+    [("DELETE", None, None, "SERVICE"), ("PATCH", "bucket", None, "BUCKET"), ("POST", "bucket", "k", "OBJECT")],
+)
+async def test_a_method_that_nothing_has(
+    tmp_path: Path, method: str, bucket: str | None, key: str | None, resource: str
+) -> None:
+    backend = await opened(tmp_path, "bucket")
+    with pytest.raises(S3Error) as caught:
+        await backend(S3Request(method, "Unknown", bucket=bucket, key=key))
+    assert caught.value.code == "MethodNotAllowed"
+    assert caught.value.elements == {"Method": method, "ResourceType": resource}
     await backend.close()
 
 
@@ -130,3 +145,34 @@ async def test_the_status_page(tmp_path: Path) -> None:
     found = backend.document()
     assert found["directory"] == str(tmp_path)
     await backend.close()
+
+
+async def test_a_database_that_was_emptied(tmp_path: Path) -> None:
+    """As one that is missing: the bodies would be nobody's. It is left as it is."""
+    backend = await opened(tmp_path, "bucket")
+    await backend.close()
+    (tmp_path / "store.db").write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(CannotOpen, match=r"database store\.db is lost"):
+            await opened(tmp_path)
+    told: list[str] = []
+    assert check(tmp_path, told.append, repair=True) == 1
+    assert "is empty, but there are bodies" in told[0]
+
+
+@pytest.mark.parametrize("table", ["trash", "upload", "body"])
+async def test_tables_that_are_damaged(tmp_path: Path, table: str) -> None:
+    """What SQLite finds only when it reads them is a sentence, too, and the directory is free again."""
+    backend = await opened(tmp_path, "bucket")
+    await call(backend, "PutObject", {"Bucket": "bucket", "Key": "k"}, b"x" * 100_000)
+    (tmp_path / "incoming" / "left").write_bytes(b"x")  # recovery looks for its row
+    page = backend._store.reader.execute(
+        "SELECT rootpage FROM sqlite_schema WHERE name = ?", ("body_file" if table == "body" else table,)
+    ).fetchone()[0]
+    await backend.close()
+    with (tmp_path / "store.db").open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    for _ in range(2):
+        with pytest.raises(CannotOpen, match="run s3d fsck"):
+            await opened(tmp_path)

@@ -6,7 +6,9 @@ import random
 
 import pytest
 from model.checksums import checksum, composite
+from multidict import CIMultiDict
 
+from s3d.s3.errors import S3Error
 from s3d.standalone import checksums
 
 
@@ -34,3 +36,11 @@ def test_of_the_parts(name: str, count: int) -> None:
 def test_the_algorithm_of_a_stored_one() -> None:
     assert checksums.algorithm_of("SHA1:AAAA-3").name == "SHA1"
     assert checksums.algorithm_of(None) is checksums.DEFAULT
+
+
+def test_the_algorithm_that_is_named_is_that_of_the_checksum() -> None:
+    headers = CIMultiDict({"x-amz-checksum-crc32": "AAAAAA==", "x-amz-sdk-checksum-algorithm": "crc32"})
+    assert checksums.of_body(headers).algorithm.name == "CRC32"
+    headers["x-amz-sdk-checksum-algorithm"] = "SHA256"
+    with pytest.raises(S3Error, match="Value for x-amz-sdk-checksum-algorithm header is invalid"):
+        checksums.of_body(headers)

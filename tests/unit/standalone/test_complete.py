@@ -76,6 +76,7 @@ async def test_etags_without_quotes(backend: Standalone, upload: Members) -> Non
         ([], "MalformedXML", {}),
         ([(2, etag(TAIL)), (1, etag(PART))], "InvalidPartOrder", {}),
         ([(1, etag(PART)), (1, etag(PART))], "InvalidPartOrder", {}),
+        ([(0, etag(PART))], "InvalidArgument", {}),
         ([(1, etag(TAIL))], "InvalidPart", {"PartNumber": "1", "ETag": etag(TAIL).strip('"')}),
         ([(1, etag(PART)), (3, etag(TAIL))], "InvalidPart", {"PartNumber": "3", "ETag": etag(TAIL).strip('"')}),
         (

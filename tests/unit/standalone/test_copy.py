@@ -243,7 +243,7 @@ async def test_the_source_goes_just_before(backend: Standalone) -> None:
     ("members", "code"),
     [
         ({"StorageClass": "COLD"}, "InvalidStorageClass"),
-        ({"TaggingDirective": "REPLACE", "Tagging": "a=1&a=2"}, "InvalidTag"),
+        ({"TaggingDirective": "REPLACE", "Tagging": "a=<"}, "InvalidTag"),
         ({"MetadataDirective": "REPLACE", "Metadata": {"a": "x" * 2048}}, "MetadataTooLarge"),
         ({"ChecksumAlgorithm": "CRC31"}, "InvalidRequest"),
     ],

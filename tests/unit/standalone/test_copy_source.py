@@ -32,7 +32,7 @@ def test_forms(text: str, bucket: str, key: bytes, version_id: str | None) -> No
     assert parse(text) == CopySource(bucket, key, version_id)
 
 
-@pytest.mark.parametrize("text", ["", "b", "/b", "b/", "/", "//k", "?versionId=1", "b?versionId=1"])
+@pytest.mark.parametrize("text", ["", "b", "/b", "b/", "/", "//k", "?versionId=1", "b?versionId=1", "b/%zz", "b/50%"])
 def test_what_is_no_source(text: str) -> None:
     with pytest.raises(S3Error) as refusal:
         parse(text)

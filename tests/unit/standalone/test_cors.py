@@ -239,3 +239,38 @@ async def test_what_the_rules_say_to_the_server(backend: Standalone, bucket: str
     await put(backend, bucket, RULE | {"AllowedMethods": ["DELETE"]})
     assert backend.allows_origin(bucket, "https://app.example", "DELETE")
     assert not backend.allows_origin(bucket, "https://app.example", "GET")
+
+
+async def test_a_page_reads_no_other_bucket_by_copying(backend: Standalone, bucket: str) -> None:
+    await call(backend, "CreateBucket", {"Bucket": "private"})
+    for name in (bucket, "private"):
+        await call(backend, "PutObject", {"Bucket": name, "Key": "k"}, b"x" * (5 << 20))
+    await put(backend, bucket, RULE | {"AllowedHeaders": ["*"]})
+    upload = (await call(backend, "CreateMultipartUpload", {"Bucket": bucket, "Key": "u"}))["UploadId"]
+
+    def copies(source: str, site: str) -> list[S3Request]:
+        at = {"Bucket": bucket, "Key": "u", "CopySource": source}
+        made = [
+            codec.build_request("CopyObject", at | {"Key": "copy"}),
+            codec.build_request("UploadPartCopy", at | {"PartNumber": 1, "UploadId": upload}),
+        ]
+        for request in made:
+            request.headers.extend({"Origin": "https://app.example", "Sec-Fetch-Site": site})
+        return made
+
+    async def may(source: str, site: str) -> set[int]:
+        return {(await respond(backend, request)).status for request in copies(source, site)}
+
+    assert await may("private/k", "cross-site") == {403}
+    assert await may(f"{bucket}/k", "cross-site") == {200}
+    assert await may("private/k", "same-site") == {200}
+    await put(backend, "private", RULE)
+    assert await may("private/k", "cross-site") == {200}
+
+
+async def test_the_size_of_the_document_is_limited(backend: Standalone, bucket: str) -> None:
+    fits = RULE | {"AllowedHeaders": ["y*"] * 1500}
+    await put(backend, bucket, fits)
+    with refused(400, "MaxMessageLengthExceeded"):
+        await put(backend, bucket, RULE | {"AllowedHeaders": ["y*"] * 3000})
+    assert await call(backend, "GetBucketCors", {"Bucket": bucket}) == {"CORSRules": [fits]}

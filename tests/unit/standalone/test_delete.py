@@ -10,6 +10,7 @@ from conformance.calling import Refused, call
 from unit.standalone import opened
 from unit.standalone.opened import BUCKET
 
+from s3d.standalone import delete
 from s3d.standalone.backend import Standalone
 from s3d.standalone.store import Store
 
@@ -94,3 +95,27 @@ async def test_versions(backend: Standalone) -> None:
 async def test_too_few_or_too_many(backend: Standalone, count: int) -> None:
     with pytest.raises(Refused, match="MalformedXML"):
         await delete_many(backend, *[{"Key": str(number)} for number in range(count)])
+
+
+async def test_many_objects_of_many_parts_go_in_steps(
+    backend: Standalone, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others have their turn between: a hundred objects can have a million parts."""
+    monkeypatch.setattr(delete, "_ROWS", 3)
+    keys = [f"k{number}" for number in range(5)]
+    for key in keys:
+        await call(backend, "PutObject", {"Bucket": bucket, "Key": key}, b"x")
+    changes = 0
+    change = backend._store.database.change
+
+    async def counted(*arguments: Any) -> Any:
+        nonlocal changes
+        changes += 1
+        return await change(*arguments)
+
+    monkeypatch.setattr(backend._store.database, "change", counted)
+    objects = [{"Key": key} for key in [*keys, "none"]]
+    answer = await call(backend, "DeleteObjects", {"Bucket": bucket, "Delete": {"Objects": objects}})
+    assert [entry["Key"] for entry in answer["Deleted"]] == [*keys, "none"]
+    assert changes == 3
+    assert "Contents" not in await call(backend, "ListObjects", {"Bucket": bucket})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -156,3 +158,26 @@ def test_a_store_of_another_version(store: Path) -> None:
 def test_a_first_start_that_did_not_end(tmp_path: Path) -> None:
     (tmp_path / "store.db").touch()
     assert found(tmp_path) == []
+
+
+def test_a_directory_without_a_store_stays_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(CannotOpen, match="there is no store in"):
+        found(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_looked_at_is_not_called_damaged(store: Path) -> None:
+    """Another program has the database: nobody shall restore a backup for that."""
+    with contextlib.closing(sqlite3.connect(store / "store.db", isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(CannotOpen, match="cannot be used now"):
+            found(store)
+    assert found(store) == []
+
+
+def test_a_lock_that_cannot_be_taken(store: Path) -> None:
+    (store / "lock").unlink()
+    (store / "lock").mkdir()
+    with pytest.raises(CannotOpen, match="Is a directory"):
+        found(store)

@@ -136,3 +136,10 @@ def test_what_is_public() -> None:
     assert not public("private")
     assert not public("log-delivery-write")
     assert not public("aws-exec-read")
+
+
+@pytest.mark.parametrize("text", ['id={}"', "{}id", 'id="x"{}y', 'id={}"x"y', 'id="{}'])
+def test_spaces_cost_no_time(text: str) -> None:
+    """With 16 KiB of them, the most that a header has, trying all ways of sharing them out would take hours."""
+    with pytest.raises(S3Error, match="InvalidArgument"):
+        grants.of_headers({"x-amz-grant-read": text.format(" " * 16000)}, is_bucket=False)

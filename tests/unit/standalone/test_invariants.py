@@ -95,6 +95,10 @@ DAMAGE = [
         r"^part 7 of upload \w+ of 'open' in bucket 'plain' has the ETag abc, and its body",
     ),
     (
+        "UPDATE part SET etag = 'abc' WHERE number = 8",
+        r"^part 8 of upload \w+ of 'nothing' in bucket 'plain' has the ETag abc, but no bytes$",
+    ),
+    (
         "UPDATE part SET body = NULL",
         r"^part 7 of version null of 'whole' in bucket 'plain' has 200005 bytes, and no body$",
     ),
@@ -143,11 +147,11 @@ def test_repair_removes_what_nothing_refers_to(store: Path) -> None:
         connection.execute("INSERT INTO bucket_setting VALUES (9, 'cors', '{}')")
         connection.execute("UPDATE body SET refs = 9 WHERE refs = 2")
         connection.execute("INSERT INTO body (refs, size, md5, data) VALUES (1, 1, x'00', x'00')")
-    assert len(found(store)) == 5
+    assert len(found(store)) == 6
     before = len(files(store))
     reported = found(store, repair=True)
     for text in (
-        "1 parts that belonged to nothing were removed",
+        "2 parts that belonged to nothing were removed",
         "1 settings of buckets that do not exist were removed",
         "now says that 2 objects and parts have it",
         "which nothing refers to, was removed",

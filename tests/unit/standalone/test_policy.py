@@ -143,3 +143,32 @@ async def test_public_policies_that_are_blocked(backend: Standalone, bucket: str
     with refused(403, "AccessDenied"):
         await call(backend, "PutBucketPolicy", {"Bucket": bucket, "Policy": policy(statement(Principal="*"))})
     assert (await call(backend, "GetBucketPolicy", {"Bucket": bucket}))["Policy"] == policy()
+
+
+async def test_wildcards_cost_no_time(backend: Standalone) -> None:
+    """Trying all places for each of forty pieces would take years."""
+    name = "a" * 63
+    await call(backend, "CreateBucket", {"Bucket": name})
+    for resource, fits in {
+        "*a" * 40 + "*b": False,
+        "*a" * 40 + "b*": False,
+        "*a" * 63: True,
+        "*a" * 64: False,
+        "?" * 63: True,
+        "a*?*" + "a" * 61: True,
+        "a*?*" + "a" * 62: False,
+        "*": True,
+        "**": True,
+    }.items():
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{resource}/*",
+        }
+        policy = {"Bucket": name, "Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
+        if fits:
+            await call(backend, "PutBucketPolicy", policy)
+        else:
+            with refused(400, "MalformedPolicy"):
+                await call(backend, "PutBucketPolicy", policy)

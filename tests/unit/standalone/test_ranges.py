@@ -65,3 +65,16 @@ def test_of_a_copy_beyond_the_source(value: str) -> None:
 def test_of_a_copy_malformed(value: str) -> None:
     with pytest.raises(S3Error, match="InvalidArgument"):
         copy_range(value, 10)
+
+
+@pytest.mark.parametrize("digits", [30, 4300, 5000, 16000])
+def test_numbers_of_any_length(digits: int) -> None:
+    far = "9" * digits
+    assert byte_range(f"bytes=3-{far}", 10) == (3, 7)
+    assert byte_range(f"bytes=-{far}", 10) == (0, 10)
+    assert byte_range(f"bytes={'0' * digits}3-{'0' * digits}4", 10) == (3, 2)
+    for value in (f"bytes={far}-", f"bytes={far}-{far}"):
+        with pytest.raises(S3Error, match="InvalidRange"):
+            byte_range(value, 10)
+    with pytest.raises(S3Error, match="InvalidArgument"):
+        copy_range(f"bytes=0-{far}", 10)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
-from conformance.calling import answer, body_of, call
+from conformance.calling import answer, body_of, call, refused
 from unit.standalone import opened
 from unit.standalone.opened import BUCKET
 
@@ -117,3 +118,15 @@ async def test_if_range(backend: Standalone, condition: str, status: int) -> Non
     request.headers["If-Range"] = {"same": etag, "date": head.headers["Last-Modified"]}.get(condition, condition)
     response = await backend(request)
     assert (response.status, response.body) == (status, b"23" if status == 206 else b"0123456789")
+
+
+@pytest.mark.parametrize("value", ["a\r\nSet-Cookie: x=1", "a\nb", "a\rb", "a\0", "\x7f"])
+async def test_a_header_of_the_answer_that_would_begin_another(backend: Standalone, bucket: str, value: str) -> None:
+    at = {"Bucket": bucket, "Key": "k"}
+    await call(backend, "PutObject", at, b"x")
+    for name in ("ResponseContentType", "ResponseContentDisposition", "ResponseExpires"):
+        with refused(400, "InvalidArgument"):
+            request = codec.build_request("GetObject", at)
+            wire = f"response-{'-'.join(re.findall('[A-Z][a-z]+', name)[1:]).lower()}"
+            request.query.append((wire, value))
+            await answer(backend, request)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from conformance.calling import Members, answer, call, refused
 from unit.standalone import opened
 from unit.standalone.opened import BUCKET
 
+from s3d.local.database import connect
 from s3d.s3 import codec
+from s3d.standalone import bucket as buckets
+from s3d.standalone import history
 from s3d.standalone.backend import Standalone
 
 backend, directory = opened.backend, opened.directory
@@ -94,3 +99,30 @@ async def test_wrong_ones_change_nothing(backend: Standalone) -> None:
     with refused(400, "BadRequest"):
         await _tag(backend, *((str(number), "") for number in range(11)))
     assert await _tags(backend) == {"a": "1"}
+
+
+@pytest.mark.parametrize("operation", ["GetObjectTagging", "GetObjectAcl"])
+async def test_a_version_that_becomes_current_meanwhile(backend: Standalone, bucket: str, operation: str) -> None:
+    """Between the statements of one read a COMMIT can move the version from one table to the other."""
+    enabled = {"Bucket": bucket, "VersioningConfiguration": {"Status": "Enabled"}}
+    await call(backend, "PutBucketVersioning", enabled)
+    at = {"Bucket": bucket, "Key": "k"}
+    old = (await call(backend, "PutObject", at, b"old"))["VersionId"]
+    await call(backend, "PutObject", at, b"new")
+    reader = backend._store.reader
+
+    def promote(statement: str) -> None:
+        if "FROM noncurrent" in statement:
+            reader.set_trace_callback(None)
+            with contextlib.closing(connect(backend._config.directory / "store.db")) as other:
+                store = backend._store
+                found = buckets.find(other, bucket)
+                newest = history.current(other, found, b"k")
+                assert newest is not None
+                other.execute("BEGIN")
+                history.remove(other, store.bodies, found, newest)
+                other.execute("COMMIT")
+
+    reader.set_trace_callback(promote)
+    await call(backend, operation, at | {"VersionId": old})
+    assert history.find(reader, buckets.find(reader, bucket), b"k", old) is not None

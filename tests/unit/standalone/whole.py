@@ -44,6 +44,9 @@ async def fill(directory: Path) -> None:
             named = {name: value for name, value in part.items() if name in ("ETag", f"Checksum{algorithm}")}
             parts = {"Parts": [{**named, "PartNumber": 7}]}
             await call(store, "CompleteMultipartUpload", {**upload, "MultipartUpload": parts})
+    nothing = {"Bucket": "plain", "Key": "nothing"}
+    nothing["UploadId"] = (await call(store, "CreateMultipartUpload", nothing))["UploadId"]
+    await call(store, "UploadPart", {**nothing, "PartNumber": 8}, b"")
     await call(store, "PutBucketTagging", {"Bucket": "plain", "Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}})
     await store.close()
 

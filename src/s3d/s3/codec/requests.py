@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Callable
 from functools import cache
@@ -14,6 +15,10 @@ from s3d.s3.codec import fields, values, xml_read, xml_write
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request
 from s3d.s3.model import OPERATIONS, Member, Operation
+
+_COUNTS = {"max-keys": "maxKeys", "max-parts": "max-parts", "max-uploads": "max-uploads"}
+"""Parameters for which tests of clients look at S3's wording, with the name that they have in it."""
+_NEGATIVE = re.compile(r"-\d+", re.ASCII)
 
 _Put = Callable[[S3Request, Any], None]
 
@@ -77,6 +82,10 @@ def _parser(name: str) -> Callable[[S3Request, bytes], dict[str, Any]]:
 
 def _invalid_argument(bad: fields.BadField) -> S3Error:
     message = f"The value of {bad.wire} is {bad.reason}"
+    if bad.wire in _COUNTS:
+        message = f"Provided {bad.wire} not an integer or within integer range"
+        if _NEGATIVE.fullmatch(bad.text):
+            message = f"Argument {_COUNTS[bad.wire]} must be an integer between 0 and 2147483647"
     return S3Error("InvalidArgument", message, elements={"ArgumentName": bad.wire, "ArgumentValue": bad.text})
 
 

@@ -82,6 +82,20 @@ def test_bad_fields(operation: str, query: Query, headers: dict[str, str], name:
     assert caught.value.elements == {"ArgumentName": name, "ArgumentValue": value}
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("-1", "Argument maxKeys must be an integer between 0 and 2147483647"),
+        ("abc", "Provided max-keys not an integer or within integer range"),
+        ("2147483648", "Provided max-keys not an integer or within integer range"),
+    ],
+)
+def test_what_is_said_of_a_wrong_size(text: str, message: str) -> None:
+    with pytest.raises(S3Error) as caught:
+        parse("ListObjectsV2", query=[("max-keys", text)])
+    assert caught.value.message == message
+
+
 @pytest.mark.parametrize("name", ["max-keys", "fetch-owner", "encoding-type"])
 def test_an_empty_parameter_is_none(name: str) -> None:
     assert parse("ListObjectsV2", query=[(name, "")]).keys() <= {"Bucket", "Key"}
