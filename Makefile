@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH ?= gateway
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
@@ -34,8 +35,8 @@ format: $(DEVELOPED) ## Rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEVELOPED) ## Compare with the remote alone and with rclone, in one run
-	$(BIN)/python bench/gateway.py $(BENCH_ARGS)
+bench: $(DEVELOPED) ## Compare with others, in one run: BENCH=gateway (default) or BENCH=standalone
+	$(BIN)/python bench/$(BENCH).py $(BENCH_ARGS)
 
 demo: $(INSTALLED) ## Start one s3d as the cloud and another in front of it, and take a tour
 	@$(BIN)/python tools/demo.py
