@@ -56,8 +56,8 @@ class Exchange:
 class AccessLog:
     """Writes the line and keeps the counts: requests by status class, in flight, bytes of bodies both ways.
 
-    Lines are made together, some time after their requests: between two requests one costs 37 us, among its like 12, because
-    then the processor has the code at hand.
+    Lines are made together, some time after their requests: between two requests one costs 37 us, among its like 12,
+    because then the processor has the code at hand.
     """
 
     def __init__(self) -> None:

@@ -18,7 +18,8 @@ ALGORITHMS = ("CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256")
 def test_the_usual_workflow(run: Any, remote: Any, endpoint: str, bucket: str, direct: bool) -> None:
     if not (DIRECTORY / "node_modules").is_dir():
         pytest.fail("the SDK is missing: run tools/install_system_packages.sh")
-    report = json.loads(run("node", DIRECTORY / "client.mjs", endpoint, bucket, ALGORITHMS=" ".join(ALGORITHMS)))
+    settings = {"ALGORITHMS": " ".join(ALGORITHMS), "DIRECT": "1" if direct else ""}
+    report = json.loads(run("node", DIRECTORY / "client.mjs", endpoint, bucket, **settings))
 
     assert "STREAMING-UNSIGNED-PAYLOAD-TRAILER aws-chunked" in report["forms"]
     stored = {entry["Key"] for entry in remote.list_objects_v2(Bucket=bucket)["Contents"]}

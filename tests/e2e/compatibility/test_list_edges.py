@@ -180,6 +180,14 @@ def test_without_a_marker_it_is_empty(s3: Any, fill: Any) -> None:
     assert "NextMarker" not in answer
 
 
+def test_without_a_delimiter_the_last_key_is_the_next_marker(s3: Any, fill: Any) -> None:
+    bucket = fill(NAMED)
+    answer = s3.list_objects(Bucket=bucket, MaxKeys=1)
+    assert (keys_of(answer), answer["IsTruncated"]) == (NAMED[:1], True)
+    assert "NextMarker" not in answer
+    assert keys_of(s3.list_objects(Bucket=bucket, Marker=NAMED[0])) == NAMED[1:]
+
+
 def test_a_token_counts_more_than_a_start(s3: Any, fill: Any) -> None:
     bucket = fill(NAMED)
     first = s3.list_objects_v2(Bucket=bucket, StartAfter="bar", MaxKeys=1)

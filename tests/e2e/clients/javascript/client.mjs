@@ -108,10 +108,13 @@ await s3.send(new DeleteObjectCommand({ Bucket, Key: names[0] }));
 const gone = await s3.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: names.slice(1).map((Key) => ({ Key })) } }));
 assert.equal(gone.Deleted.length, names.length - 1);
 
-// Presigned: two URLs and a browser form. By default the SDK would sign the checksum of the empty body that it has itself.
+// Presigned: URLs and a browser form. By default the SDK puts the checksum of the empty body that it has itself into the URL,
+// which S3 does not look at; SeaweedFS does.
 const signer = new S3Client({ endpoint, region: process.env.AWS_REGION, forcePathStyle: true, requestChecksumCalculation: "WHEN_REQUIRED" });
-const put = await getSignedUrl(signer, new PutObjectCommand({ Bucket, Key: "by url" }), { expiresIn: 300 });
-assert.equal((await fetch(put, { method: "PUT", body: "by url" })).status, 200);
+for (const client of process.env.DIRECT ? [signer] : [signer, s3]) {
+  const put = await getSignedUrl(client, new PutObjectCommand({ Bucket, Key: "by url" }), { expiresIn: 300 });
+  assert.equal((await fetch(put, { method: "PUT", body: "by url" })).status, 200);
+}
 const get = await getSignedUrl(s3, new GetObjectCommand({ Bucket, Key: "by url" }), { expiresIn: 300 });
 assert.equal(await (await fetch(get)).text(), "by url");
 report["by url"] = { sha256: sha256("by url") };
