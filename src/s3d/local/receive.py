@@ -1,7 +1,7 @@
 """Taking in a body: one pass over the bytes for the digests and the disk, and nothing is visible before it is whole.
 
     small (up to `INLINE` bytes)   hashed on the event loop; goes into the database with its row
-    large                          hashed and written by a thread in batches of 1 MiB, then synced, then its row is made
+    large                          one thread writes, one hashes, in batches of 1 MiB; then synced, then its row is made
 
 Memory: two batches, whatever the size.
 """
@@ -16,7 +16,7 @@ import secrets
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from s3d.local.bodies import Bodies
 from s3d.local.database import Connection
@@ -103,12 +103,12 @@ async def receive(bodies: Bodies, body: RequestBody, algorithms: Sequence[Algori
         new = hashers.new_body(bodies, len(body))
         new.data = body
         return new
-    file = _File(bodies.incoming, hashers)
+    file = _File(bodies.incoming)
     try:
         if isinstance(body, bytes):
-            await asyncio.to_thread(file.write, [body])
+            await _take(file, hashers, [body])
         else:
-            await _write(file, body)
+            await _write(file, hashers, body)
         await asyncio.to_thread(file.finish)
     except BaseException as error:
         asyncio.get_running_loop().run_in_executor(None, file.discard)  # behind a batch that is still being written
@@ -120,12 +120,11 @@ async def receive(bodies: Bodies, body: RequestBody, algorithms: Sequence[Algori
     return new
 
 
-async def _write(file: _File, body: Body) -> None:
-    """While a thread works on one batch, the next one arrives."""
-    loop = asyncio.get_running_loop()
+async def _write(file: _File, hashers: _Hashers, body: Body) -> None:
+    """While threads work on one batch, the next one arrives."""
     batch: list[bytes] = []
     batched = total = 0
-    running: asyncio.Future[None] | None = None
+    running: asyncio.Future[Any] | None = None
     async for piece in body:
         batch.append(piece)
         batched += len(piece)
@@ -133,17 +132,23 @@ async def _write(file: _File, body: Body) -> None:
             total += batched
             if running is not None:
                 await running
-            running = loop.run_in_executor(None, file.write, batch)
+            running = _take(file, hashers, batch)
             running.add_done_callback(_look)
             batch, batched = [], 0
     if running is not None:
         await running
-    await asyncio.to_thread(file.write, batch)
+    await _take(file, hashers, batch)
     if total + batched != body.length:
         raise S3Error("IncompleteBody")
 
 
-def _look(written: asyncio.Future[None]) -> None:
+def _take(file: _File, hashers: _Hashers, batch: list[bytes]) -> asyncio.Future[Any]:
+    """Writes and hashes at the same time: 100 MiB take 0.06 s and 0.16 s."""
+    run = asyncio.get_running_loop().run_in_executor
+    return asyncio.gather(run(None, file.write, batch), run(None, hashers.update, batch))
+
+
+def _look(written: asyncio.Future[Any]) -> None:
     """Without this asyncio complains of an error that nobody waited for, since that of the sender came first."""
     if not written.cancelled():
         written.exception()
@@ -170,12 +175,11 @@ class _Hashers:
 class _File:
     """A file in ``incoming``. Its methods run in threads, one at a time."""
 
-    def __init__(self, directory: Path, hashers: _Hashers) -> None:
+    def __init__(self, directory: Path) -> None:
         self.name = secrets.token_hex(16)
         self.size = 0
         self._begun = 0
         self._directory = directory
-        self._hashers = hashers
         self._lock = threading.Lock()
         self._handle: int | None = None
         self._over = False
@@ -189,7 +193,6 @@ class _File:
                 self._handle = os.open(self._directory / self.name, flags, 0o600)
             for start in range(0, len(pieces), _VECTOR):
                 self.size += _write_all(self._handle, pieces[start : start + _VECTOR])
-            self._hashers.update(pieces)
             if self.size - self._begun >= _WRITE_BACK:
                 self._write_back()
 

@@ -18,7 +18,7 @@ import pytest
 from unit.local.stores import LARGE, file_of, files, get, opened, put, rows
 
 from s3d.local.bodies import Bodies
-from s3d.local.receive import INLINE, _File, _Hashers, receive
+from s3d.local.receive import INLINE, _File, receive
 from s3d.s3.checksums import BY_HEADER
 from s3d.s3.errors import S3Error
 
@@ -256,7 +256,7 @@ async def test_the_disk_and_then_the_sender_fail(bodies: Bodies, monkeypatch: py
 
 
 def test_a_batch_that_waits_for_its_turn_makes_no_file_after_the_end(tmp_path: Path) -> None:
-    file = _File(tmp_path, _Hashers({}))
+    file = _File(tmp_path)
     file.discard()
     file.write([b"x"])
     assert os.listdir(tmp_path) == []
