@@ -72,6 +72,28 @@ async def test_other_connections_have_their_turn(path: Path, monkeypatch: pytest
     assert max(lengths) <= 1 << 19
 
 
+@pytest.mark.parametrize("others", [0, 1])
+async def test_several_share_the_processors(path: Path, monkeypatch: pytest.MonkeyPatch, others: int) -> None:
+    """One download runs on the event loop, several in threads."""
+    on_the_loop: set[bool] = set()
+    original = os.sendfile
+
+    def noted(socket: int, file: int, offset: int, count: int) -> int:
+        on_the_loop.add(threading.current_thread() is threading.main_thread())
+        return original(socket, file, offset, count)
+
+    async def backend(request: S3Request) -> S3Response:
+        return S3Response(200, CIMultiDict(), FileRange(path.open("rb"), 0, LENGTH))
+
+    monkeypatch.setattr(os, "sendfile", noted)
+    monkeypatch.setattr(send_file._under_way, "number", others)
+    async with serving(backend) as server, connected(server.port) as client:
+        client.send(head("GET /bucket/key"))
+        assert (await client.answer()).body == path.read_bytes()
+    assert on_the_loop == {others == 0}
+    assert send_file._under_way.number == others
+
+
 async def test_a_thread_has_descriptors_of_its_own(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The request is cancelled while its thread waits for the disk: the numbers of the connection and of the file may be
     given to others before the thread writes."""
