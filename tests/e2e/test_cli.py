@@ -189,7 +189,8 @@ def test_after_kill_9_only_the_rest_is_fetched(
 def test_an_interrupted_upload_leaves_nothing(
     bucket: str, remote: Any, env: dict[str, str], number: signal.Signals, code: int
 ) -> None:
-    command = [S3D, "put", f"{bucket}/k", "--part-size", "5MiB"]
+    as_in_a_terminal = ["env", "--default-signal=INT"]  # what a shell starts in the background ignores it
+    command = [*as_in_a_terminal, S3D, "put", f"{bucket}/k", "--part-size", "5MiB"]
     with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stderr is not None
