@@ -24,8 +24,14 @@ def test_signals_cancel_and_let_clean_up(number: signal.Signals, error: type[Bas
             await asyncio.sleep(0)
             cleaned.append(True)
 
-    with pytest.raises(error):
-        run(main())
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # what a shell starts in the background ignores it
+    try:
+        with pytest.raises(error):
+            run(main())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert cleaned == [True]
 
 
