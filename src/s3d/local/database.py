@@ -124,7 +124,8 @@ class Database:
         await self.change(_nothing)
 
     def change_later(self, function: Callable[[Connection], Any]) -> None:
-        """Runs ``function`` in the next transaction that there is anyway, at the latest in `close`. It must not raise."""
+        """Runs ``function`` in the next transaction that there is anyway, at the latest in `close`; if that
+        fails it is not run again. It must not raise."""
         self._later.append(function)
 
     def _begin(self) -> None:

@@ -78,13 +78,14 @@ class NewBody:
         """Puts the file where it belongs, or removes it."""
         if self.file is None:
             return
-        try:
-            if committed:
-                os.rename(self._bodies.incoming / self.file, self._bodies.path(self.file))
-            else:
-                os.unlink(self._bodies.incoming / self.file)
+        written = self._bodies.incoming / self.file
+        if not committed:  # by a thread: for a file of some GiB it takes long
+            asyncio.get_running_loop().run_in_executor(None, _remove, written)
+            return
+        try:  # at once: who lets go of the body looks for the file here and there, and must not miss it
+            os.rename(written, self._bodies.path(self.file))
         except OSError as error:  # readers find it where it is; the next start puts it right
-            log.warning("a file could not be moved or removed", extra={"file": self.file, "error": str(error)})
+            log.warning("a file could not be moved", extra={"file": self.file, "error": str(error)})
 
 
 async def receive(bodies: Bodies, body: RequestBody, algorithms: Sequence[Algorithm] = ()) -> NewBody:
@@ -220,9 +221,17 @@ class _File:
             try:
                 if handle is not None:
                     os.close(handle)
-                (self._directory / self.name).unlink(missing_ok=True)
-            except OSError as error:
-                log.warning("a file could not be removed", extra={"file": self.name, "error": str(error)})
+            except OSError as error:  # of a write that came late: the file goes all the same
+                log.warning("a file could not be closed", extra={"file": self.name, "error": str(error)})
+            _remove(self._directory / self.name)
+
+
+def _remove(path: Path) -> None:
+    """Removes a file without a row; what stays is removed by the next start."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("a file could not be removed", extra={"file": path.name, "error": str(error)})
 
 
 def _write_all(handle: int, pieces: list[bytes]) -> int:

@@ -26,6 +26,7 @@ from s3d.standalone import bucket as buckets
 from s3d.standalone import checksums, conditions, history
 from s3d.standalone import upload as uploads
 from s3d.standalone.bucket import Bucket
+from s3d.standalone.metadata import Metadata
 from s3d.standalone.store import Call, Members, Store, now
 from s3d.standalone.upload import Part, Upload
 from s3d.standalone.version import Version
@@ -162,22 +163,10 @@ def _is_digest(text: str, size: int) -> bool:
 
 def _version(upload: Upload, parts: list[Part], checksum: str, size: int) -> Version:
     md5s = b"".join(bytes.fromhex(part.etag) for part in parts)
-    return Version(
-        bucket=upload.bucket,
-        key=upload.key,
-        seq=0,
-        version=None,
-        modified=now(),
-        size=size,
-        etag=f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}",
-        body=None,
-        upload=upload.id,
-        headers=upload.headers,
-        tags=upload.tags,
-        storage_class=upload.storage_class,
-        checksum=checksum,
-        acl=upload.acl,
-    )
+    etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
+    described = Metadata(upload.headers, upload.tags, upload.storage_class, upload.acl)
+    where = (upload.bucket, upload.key)
+    return described.version(*where, size=size, etag=etag, checksum=checksum, body=None, upload=upload.id)
 
 
 def _answer(call: Call, bucket: Bucket, version: Version) -> Members:

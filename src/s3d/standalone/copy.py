@@ -25,12 +25,11 @@ from s3d.standalone import bucket as buckets
 from s3d.standalone.answers import moment
 from s3d.standalone.bucket import Bucket
 from s3d.standalone.copy_source import CopySource
-from s3d.standalone.metadata import Metadata
-from s3d.standalone.store import Call, Members, Store, now
+from s3d.standalone.metadata import REDIRECT, Metadata
+from s3d.standalone.store import Call, Members, Store
 from s3d.standalone.stored_body import StoredBody, digest, stored_body
 from s3d.standalone.version import Version
 
-_REDIRECT = "x-amz-website-redirect-location"  # never copied: "CopyObject", Amazon S3 API Reference
 _ATTEMPTS = 5
 
 
@@ -152,21 +151,8 @@ def _write(
     conditions.check_write(call.members, call.key, old)
     described = _described(call, source)
     acl.check_upload(connection, bucket, described.acl)
-    version = Version(
-        bucket=bucket.id,
-        key=call.key,
-        seq=0,
-        version=None,
-        modified=now(),
-        size=content.size,
-        etag=content.etag,
-        body=content.body,
-        upload=None,
-        headers=described.headers,
-        tags=described.tags,
-        storage_class=described.storage_class,
-        checksum=content.checksum,
-        acl=described.acl,
+    version = described.version(
+        bucket.id, call.key, size=content.size, etag=content.etag, checksum=content.checksum, body=content.body
     )
     history.put(connection, store.bodies, bucket, version, old)
     result = {"ETag": version.quoted_etag, "LastModified": moment(version.modified)}
@@ -190,7 +176,8 @@ def _described(call: Call, source: Version) -> Metadata:
 
 
 def _copied_headers(headers: CIMultiDict[str], source: Version) -> str:
-    kept = [(name, value) for name, value in metadata.headers_of(source.headers) if name != _REDIRECT]
-    if _REDIRECT in headers:
-        kept.append((_REDIRECT, headers[_REDIRECT]))
+    """Those of the source but for its redirect, which is never copied ("CopyObject", Amazon S3 API Reference)."""
+    kept = [(name, value) for name, value in metadata.headers_of(source.headers) if name != REDIRECT]
+    if REDIRECT in headers:
+        kept.append((REDIRECT, headers[REDIRECT]))
     return json.dumps(kept)

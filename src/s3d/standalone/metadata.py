@@ -10,21 +10,21 @@ from multidict import CIMultiDict
 
 from s3d.s3.errors import S3Error
 from s3d.standalone import acl, tags
-from s3d.standalone.store import Call
+from s3d.standalone.store import Call, now
+from s3d.standalone.version import Version
 
 _USER = "x-amz-meta-"
-_SYSTEM = {
-    name.lower(): name
-    for name in (
-        "Cache-Control",
-        "Content-Disposition",
-        "Content-Encoding",
-        "Content-Language",
-        "Content-Type",
-        "Expires",
-        "x-amz-website-redirect-location",
-    )
-}
+OVERRIDABLE = (
+    "Cache-Control",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Type",
+    "Expires",
+)
+"""System metadata for which a read may name another value (``response-*``)."""
+REDIRECT = "x-amz-website-redirect-location"
+_SYSTEM = {name.lower(): name for name in (*OVERRIDABLE, REDIRECT)}
 _DEFAULT_TYPE = "binary/octet-stream"
 _USER_LIMIT = 2048  # bytes of names and values: "Working with object metadata", Amazon S3 User Guide
 _STORAGE_CLASSES = frozenset(
@@ -55,6 +55,35 @@ class Metadata:
     tags: str | None
     storage_class: str | None
     acl: str | None
+
+    def version(
+        self,
+        bucket: int,
+        key: bytes,
+        *,
+        size: int,
+        etag: str,
+        checksum: str,
+        body: int | None,
+        upload: int | None = None,
+    ) -> Version:
+        """A version of now with these bytes; `s3d.standalone.history.put` gives it its place among the others."""
+        return Version(
+            bucket=bucket,
+            key=key,
+            seq=0,
+            version=None,
+            modified=now(),
+            size=size,
+            etag=etag,
+            body=body,
+            upload=upload,
+            headers=self.headers,
+            tags=self.tags,
+            storage_class=self.storage_class,
+            checksum=checksum,
+            acl=self.acl,
+        )
 
 
 def of_request(call: Call) -> Metadata:

@@ -9,8 +9,7 @@ from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Response, body_length
 from s3d.standalone import acl, checksums, conditions, history, metadata
 from s3d.standalone import bucket as buckets
-from s3d.standalone.store import Call, Members, Store, now
-from s3d.standalone.version import Version
+from s3d.standalone.store import Call, Members, Store
 
 MAX_SIZE = 5 << 30
 """Bytes of one PUT or part: "Multipart upload limits", Amazon S3 User Guide."""
@@ -35,22 +34,8 @@ async def put_object(store: Store, call: Call) -> S3Response:
             acl.check_upload(connection, bucket, described.acl)
             old = history.current(connection, bucket, call.key)
             conditions.check_write(call.members, call.key, old)
-            version = Version(
-                bucket=bucket.id,
-                key=call.key,
-                seq=0,
-                version=None,
-                modified=now(),
-                size=new.size,
-                etag=new.md5.hex(),
-                body=body,
-                upload=None,
-                headers=described.headers,
-                tags=described.tags,
-                storage_class=described.storage_class,
-                checksum=checksum,
-                acl=described.acl,
-            )
+            etag = new.md5.hex()
+            version = described.version(bucket.id, call.key, size=new.size, etag=etag, checksum=checksum, body=body)
             history.put(connection, store.bodies, bucket, version, old)
             answer = {"ETag": version.quoted_etag, **checksums.members(checksum)}
             if bucket.versioning == "Enabled":

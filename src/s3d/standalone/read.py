@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from multidict import CIMultiDict
 
@@ -18,30 +19,20 @@ from s3d.standalone.checksums import headers as checksum_headers
 from s3d.standalone.checksums import part_headers as part_checksum_headers
 from s3d.standalone.conditions import check_read, names
 from s3d.standalone.lookup import readable
-from s3d.standalone.metadata import headers_of, refuse_unsupported
+from s3d.standalone.metadata import OVERRIDABLE, headers_of, refuse_unsupported
 from s3d.standalone.ranges import byte_range
 from s3d.standalone.store import Call, Store
 from s3d.standalone.stored_body import stored_bytes
 from s3d.standalone.version import COLUMNS, Version
 
-_OVERRIDES = {
-    f"response-{name.lower()}": name
-    for name in (
-        "Cache-Control",
-        "Content-Disposition",
-        "Content-Encoding",
-        "Content-Language",
-        "Content-Type",
-        "Expires",
-    )
-}
+_OVERRIDES = {f"response-{name.lower()}": name for name in OVERRIDABLE}
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # what no header can hold (RFC 9110 section 5.5)
 
-_CURRENT = (
-    f"SELECT {', '.join(f'o.{name}' for name in COLUMNS.split(', '))}, b.versioning, d.size, d.file, d.data "
-    "FROM bucket AS b JOIN object AS o ON o.bucket = b.id AND o.key = ?2 LEFT JOIN body AS d ON d.id = o.body "
-    "WHERE b.name = ?1 AND o.upload IS NULL"
-)
+_COLUMNS = f"SELECT b.versioning, {', '.join(f'o.{name}' for name in COLUMNS.split(', '))}"
+_TABLES = "FROM bucket AS b JOIN object AS o ON o.bucket = b.id AND o.key = ?2"
+_WHICH = "WHERE b.name = ?1 AND o.upload IS NULL"
+_DESCRIBED = f"{_COLUMNS} {_TABLES} {_WHICH}"
+_WHOLE = f"{_COLUMNS}, d.size, d.file, d.data {_TABLES} LEFT JOIN body AS d ON d.id = o.body {_WHICH}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +48,9 @@ async def get_object(store: Store, call: Call) -> S3Response:
     """Errors: NoSuchBucket, NoSuchKey, NoSuchVersion, MethodNotAllowed (delete marker), PreconditionFailed, NotModified,
     InvalidRange, InvalidPartNumber, InvalidRequest, InternalError (the body is damaged)."""
     refuse_unsupported(call.request.headers)
-    if (found := _current(store, call)) is not None:
-        return _answer(store, call, found)
+    if (row := _current(store, call, _WHOLE)) is not None:
+        segments = (Segment(*row[-3:]),) if row[-3] is not None else ()
+        return _answer(store, call, _Found(Version(*row[1:-3]), row[0], segments))
     with unchanging(store.reader):
         return _answer(store, call, _look(store, call))
 
@@ -66,20 +58,18 @@ async def get_object(store: Store, call: Call) -> S3Response:
 async def head_object(store: Store, call: Call) -> S3Response:
     """As `get_object`, without the body."""
     refuse_unsupported(call.request.headers)
+    if (row := _current(store, call, _DESCRIBED)) is not None:
+        return _head(store, call, _Found(Version(*row[1:]), row[0], None))[0]
     with unchanging(store.reader):
-        found = _look(store, call)
-        return _head(store, call, found)[0]
+        return _head(store, call, _look(store, call))[0]
 
 
-def _current(store: Store, call: Call) -> _Found | None:
+def _current(store: Store, call: Call, query: str) -> tuple[Any, ...] | None:
     """The usual case, a current version of one body, with one statement instead of five; None for all others."""
     if "VersionId" in call.members or not call.bucket.isascii():
         return None
-    row = store.reader.execute(_CURRENT, (call.bucket, call.key)).fetchone()
-    if row is None:
-        return None
-    version = Version(*row[:-4])
-    return _Found(version, row[-4], (Segment(*row[-3:]),) if row[-3] is not None else ())
+    row: tuple[Any, ...] | None = store.reader.execute(query, (call.bucket, call.key)).fetchone()
+    return row
 
 
 def _look(store: Store, call: Call) -> _Found:

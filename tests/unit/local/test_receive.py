@@ -179,7 +179,7 @@ async def test_a_body_that_is_not_handed_over_is_removed(bodies: Bodies, kind: t
 
     with pytest.raises(kind):
         await fails()
-    assert os.listdir(bodies.incoming) == []
+    assert await settled(bodies) == []
 
 
 async def test_a_change_that_is_refused_removes_the_body(bodies: Bodies) -> None:
@@ -189,7 +189,7 @@ async def test_a_change_that_is_refused_removes_the_body(bodies: Bodies) -> None
     async with await receive(bodies, LARGE) as new:
         with pytest.raises(S3Error, match="PreconditionFailed"):
             await new.change(refuses)
-    assert os.listdir(bodies.incoming) == []
+    assert await settled(bodies) == []
     assert rows(bodies, "SELECT * FROM body") == []
 
 
