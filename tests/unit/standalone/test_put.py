@@ -45,6 +45,13 @@ def request(body: Any, **more: Any) -> Any:
     return found
 
 
+async def removed(store: Store) -> None:
+    """Waits until a thread has removed what was refused."""
+    async with asyncio.timeout(10):
+        while os.listdir(store.bodies.incoming):
+            await asyncio.sleep(0.01)
+
+
 async def get(backend: Standalone) -> bytes:
     found: bytes = (await call(backend, "GetObject", AT))["Body"]
     return found
@@ -83,7 +90,7 @@ async def test_what_is_refused_leaves_the_old_one(backend: Standalone, store: St
     with pytest.raises(Refused):
         await call(backend, "PutObject", AT | members, body)
     assert await get(backend) == b"old"
-    assert os.listdir(store.bodies.incoming) == []
+    await removed(store)
     assert store.reader.execute("SELECT count(*) FROM body").fetchone() == (1,)
 
 
@@ -128,9 +135,7 @@ async def test_a_bucket_that_is_deleted_while_the_body_comes(backend: Standalone
     go.set()
     with pytest.raises(S3Error, match="NoSuchBucket"):
         await putting
-    async with asyncio.timeout(10):  # a thread removes it
-        while os.listdir(store.bodies.incoming):
-            await asyncio.sleep(0.01)
+    await removed(store)
 
 
 async def test_one_of_many_conditional_writes_wins(backend: Standalone) -> None:
