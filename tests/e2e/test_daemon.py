@@ -230,7 +230,7 @@ def test_a_store_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     env = peers.clean_env(HOME=str(tmp_path), S3_ENDPOINT=f"local:{tmp_path}/file/store")
     done = subprocess.run([S3D, "run"], env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
-    assert f"the embedded store cannot be opened: the directory {tmp_path}/file/store cannot be used" in done.stderr
+    assert f"the local storage cannot be opened: the directory {tmp_path}/file/store cannot be used" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -21,6 +21,7 @@ VERBS = {
     "put": "Write an object.",
     "set": "Change or show the tags of an object or a bucket.",
     "rm": "Delete objects.",
+    "queue": "Show and control the write queue.",
     "fsck": "Check the embedded store.",
     "completion": "Print the completion script of a shell.",
 }

@@ -93,3 +93,13 @@ jobs = click.option(
 )
 version_id = click.option("--version-id", metavar="ID", help="This version of the object.")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+admin_endpoint = click.option(
+    "--admin-endpoint",
+    type=EndpointType(),
+    metavar="URL",
+    envvar="S3D_ADMIN_ENDPOINT",
+    show_envvar=True,
+    default=ADMIN_ENDPOINT,
+    show_default=True,
+    help="Where the daemon's admin listener is. S3D_ADMIN_TOKEN is sent if it is set.",
+)

@@ -2,73 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from s3d.cli import options, output, render
-from s3d.cli.errors import Failure, S3Failure, Unreachable
+from s3d.cli import admin, options, output, render
+from s3d.cli.errors import S3Failure
 from s3d.cli.target import Target, TargetType
 
 if TYPE_CHECKING:
     from s3d.cli.client import Answer, Client
 
-_TIMEOUT = 10  # seconds: the daemon answers from memory
-
 
 @click.command("status")
 @click.argument("target", metavar="[BUCKET[/KEY]]", type=TargetType(), required=False)
 @options.as_json
-@click.option(
-    "--admin-endpoint",
-    type=options.EndpointType(),
-    metavar="URL",
-    envvar="S3D_ADMIN_ENDPOINT",
-    show_envvar=True,
-    default=options.ADMIN_ENDPOINT,
-    show_default=True,
-    help="Where the daemon's admin listener is. S3D_ADMIN_TOKEN is sent if it is set.",
-)
+@options.admin_endpoint
 @options.endpoint
 def command(target: Target | None, *, as_json: bool, admin_endpoint: str, endpoint: str) -> None:
     """Show the state of the daemon, of a bucket or of an object.
 
     The exit code is 1 when the daemon does not answer, or when there is no such bucket or object.
     """
-    document = _resource(target, endpoint) if target else _daemon(admin_endpoint, os.environ.get("S3D_ADMIN_TOKEN"))
+    token = os.environ.get("S3D_ADMIN_TOKEN")
+    document = _resource(target, endpoint) if target else admin.ask(admin_endpoint, "/status", token)
     if as_json:
         output.write_json(document, indent=2)
     else:
         for line in render.document_lines(condensed(document)):
             output.write_line(line)
-
-
-def _daemon(admin_endpoint: str, token: str | None) -> dict[str, Any]:
-    """The document of ``GET /status``. Raises Unreachable, and Failure for an answer that is none."""
-    from urllib.error import HTTPError
-    from urllib.request import ProxyHandler, Request, build_opener
-
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    request = Request(f"{admin_endpoint}/status", headers=headers)  # noqa: S310  EndpointType lets pass http and https only
-    try:
-        # Without a proxy: the admin listener is on this machine or beside it.
-        with build_opener(ProxyHandler({})).open(request, timeout=_TIMEOUT) as answer:
-            document = json.load(answer)
-    except HTTPError as error:
-        error.close()
-        hint = "; set S3D_ADMIN_TOKEN to the daemon's" if error.code in (401, 403) else ""
-        raise Failure(f"{admin_endpoint}/status answers {error.code} {error.reason}{hint}") from error
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise Unreachable(admin_endpoint, getattr(reason, "strerror", None) or str(reason)) from error
-    except ValueError as error:
-        raise Failure(f"{admin_endpoint}/status is not the status of an s3d: {error}") from error
-    if not isinstance(document, dict):
-        raise Failure(f"{admin_endpoint}/status is not the status of an s3d.")
-    return document
 
 
 def condensed(document: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The admin listener: health checks and the status document, as JSON over HTTP."""
+"""The admin listener: health checks, the status document and the control of the write queue, as JSON over HTTP."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from s3d.daemon.config import AdminConfig
 from s3d.daemon.guard import refuse
+from s3d.daemon.queue_api import BadRequest, QueueApi
 from s3d.daemon.status import Status
 from s3d.server.sockets import open_sockets, port_of
+from s3d.write_queue.control import Control
 
 _STOP_SECONDS = 1.0  # answers here are small and ready at once: nothing is worth waiting for
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -45,13 +47,17 @@ class Admin:
                         with the remote away the daemon serves, and the part says so. Where the embedded
                         store takes its place, the part is ``standalone``
     GET /status         the document of `Status`
+    /queue              `s3d.daemon.queue_api`
     ==================  ================================================================================
 
     Errors are ``{"error": SENTENCE}``.
     """
 
-    def __init__(self, config: AdminConfig, status: Status, serving: Callable[[], bool]) -> None:
+    def __init__(
+        self, config: AdminConfig, status: Status, serving: Callable[[], bool], queue: Control | None = None
+    ) -> None:
         self._config = config
+        self._queue_api = QueueApi(queue)
         self._status = status
         self._serving = serving
         self._runner: web.AppRunner | None = None
@@ -84,6 +90,7 @@ class Admin:
         application.router.add_get("/health/live", self._live)
         application.router.add_get("/health/ready", self._ready)
         application.router.add_get("/status", self._document)
+        self._queue_api.add_to(application.router)
         return application
 
     async def _live(self, _request: web.Request) -> web.Response:
@@ -112,13 +119,17 @@ class Admin:
             log.warning("refused", extra={"remote_address": _peer(request), "status": refusal.status})
             challenge = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
             return _json(refusal.status, {"error": refusal.message}, challenge)
+        if request.method not in ("GET", "HEAD") and hdrs.ORIGIN in request.headers:
+            return _json(403, {"error": "web pages cannot control the daemon: use s3d, curl or the like"})
         try:
             return await handler(request)
+        except BadRequest as error:
+            return _json(400, {"error": str(error)})
         except web.HTTPMethodNotAllowed as error:
             allowed = ", ".join(sorted(error.allowed_methods))
             return _json(405, {"error": f"{request.path} takes {allowed}"}, {"Allow": allowed})
         except web.HTTPNotFound:
-            return _json(404, {"error": "there is nothing here: see /status, /health/live and /health/ready"})
+            return _json(404, {"error": "there is nothing here: see /status, /queue, /health/live and /health/ready"})
 
 
 def _peer(request: web.Request) -> str | None:

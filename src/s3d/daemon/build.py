@@ -1,13 +1,14 @@
 """The composition root: the whole architecture on one screen.
 
 A feature is a Backend around a Backend. Innermost is where the objects are: the remote, or the embedded store. Pending
-writes shadow the cache, so the write queue will be the outermost; the read cache goes between it and the innermost.
+writes shadow the cache, so the write queue is the outermost; the read cache will go between it and the innermost.
 Nothing is composed anywhere else.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -20,6 +21,7 @@ from s3d.s3.backend import Backend
 from s3d.server.listener import Server
 from s3d.standalone.backend import Standalone
 from s3d.standalone.config import StandaloneConfig
+from s3d.write_queue.backend import WriteQueue
 
 log = logging.getLogger("s3d.daemon")
 
@@ -27,28 +29,40 @@ Wrap = Callable[[Backend], Backend]
 
 
 class Daemon:
-    """What runs: the S3 listener, the admin listener, and the connection to the remote or the embedded store."""
+    """What runs: the S3 listener, the admin listener, the write queue if there is one, and the connection to the remote
+    or the embedded store."""
 
-    def __init__(self, server: Server, admin: Admin, store: Remote | Standalone) -> None:
+    def __init__(
+        self, server: Server, admin: Admin, store: Remote | Standalone, write_queue: WriteQueue | None = None
+    ) -> None:
         self.server = server
         self.admin = admin
         self.store = store
+        self.write_queue = write_queue
 
     async def start(self) -> None:
-        """Opens the store, then listens; a remote is contacted by the first request. Raises CannotOpen, CannotListen,
-        OSError (certificate)."""
+        """Opens the store and the queue, then listens; a remote is contacted by the first request. Raises CannotOpen,
+        CannotListen, OSError (certificate)."""
         if isinstance(self.store, Standalone):
             await self.store.open()
+        if self.write_queue is not None:
+            await self.write_queue.open()
         await self.server.start()
         await self.admin.start()
 
-    async def stop(self, grace: float) -> None:
-        """Finishes what is in flight, up to ``grace`` seconds, and closes everything. Also after a failed start."""
+    async def stop(self, grace: float) -> int:
+        """Finishes what is in flight, pushes what waits, both together up to ``grace`` seconds, and closes everything. How
+        many operations are left in the write queue. Also after a failed start."""
+        until = time.monotonic() + grace
         cut_off = await self.server.stop(grace)
         if cut_off:
             log.warning("requests in flight were cut off", extra={"requests": cut_off})
+        left = 0
+        if self.write_queue is not None:
+            left = await self.write_queue.close(max(0.0, until - time.monotonic()))
         await self.admin.stop()
         await self.store.close()
+        return left
 
 
 def build(config: Config, *, credentials: CredentialsProvider | None = None, wrap: Wrap | None = None) -> Daemon:
@@ -63,13 +77,18 @@ def build(config: Config, *, credentials: CredentialsProvider | None = None, wra
     backend: Backend = store
     if wrap is not None:
         backend = wrap(backend)
+    write_queue = None
+    if config.write_queue is not None:
+        backend = write_queue = WriteQueue(config.write_queue, backend)
     server = Server(backend, config.server, allows_origin=allows_origin)
     status = Status(
         {
             "endpoint": lambda: server.url,
             section: store.document,
+            **({"write_queue": write_queue.document} if write_queue is not None else {}),
             "requests": server.pipeline.access_log.document,
             "settings": lambda: {name: asdict(setting) for name, setting in config.settings.items()},
         }
     )
-    return Daemon(server, Admin(config.admin, status, lambda: server.serving), store)
+    admin = Admin(config.admin, status, lambda: server.serving, write_queue)
+    return Daemon(server, admin, store, write_queue)

@@ -19,6 +19,7 @@ from s3d.daemon.values import Endpoint, Local, Secret, is_loopback
 from s3d.remote.config import RemoteConfig
 from s3d.server.config import ServerConfig
 from s3d.standalone.config import StandaloneConfig
+from s3d.write_queue.config import WriteQueueConfig
 
 
 class ConfigError(Exception):
@@ -64,9 +65,11 @@ class Config:
     admin: AdminConfig
     store: RemoteConfig | StandaloneConfig
     """Where the objects are: at the remote, or in the embedded store."""
+    write_queue: WriteQueueConfig | None
+    """None: changes go to the remote before they are answered."""
     log: LogConfig
     shutdown_grace: float
-    """Seconds that requests in flight may take to finish after SIGTERM."""
+    """Seconds that requests in flight may take to finish after SIGTERM, and that the write queue may go on pushing."""
     settings: Mapping[str, InForce]
     """By environment variable, for people to look at; the program reads the parts."""
 
@@ -149,6 +152,9 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     if _overlap(server, admin):
         yield f"S3D_ENDPOINT and S3D_ADMIN_ENDPOINT both use port {server.port}: give one of them another port"
     yield from _store(values["S3_ENDPOINT"], server, admin, values["S3D_CREATE_BUCKETS"])
+    queue, store = _write_queue_config(values), _store_config(values)
+    if queue is not None and isinstance(store, StandaloneConfig) and queue.directory == store.directory:
+        yield f"S3D_WRITE_QUEUE_DIR is the embedded store's own directory {store.directory}: choose another one"
 
 
 def _store(store: str | Local | None, server: Endpoint, admin: Endpoint, buckets: object) -> Iterator[str]:
@@ -207,6 +213,7 @@ def _config(values: Mapping[str, Any], in_force: Mapping[str, InForce]) -> Confi
         ),
         admin=AdminConfig(host=admin.host, port=admin.port, token=values["S3D_ADMIN_TOKEN"]),
         store=_store_config(values),
+        write_queue=_write_queue_config(values),
         log=LogConfig(level=values["S3D_LOG_LEVEL"], format=values["S3D_LOG_FORMAT"]),
         shutdown_grace=values["S3D_SHUTDOWN_GRACE"],
         settings=in_force,
@@ -225,4 +232,22 @@ def _store_config(values: Mapping[str, Any]) -> RemoteConfig | StandaloneConfig:
         response_timeout=values["S3D_REMOTE_RESPONSE_TIMEOUT"],
         max_connections=values["S3D_REMOTE_CONNECTIONS"],
         ca_bundle=values["S3D_REMOTE_CA_BUNDLE"],
+    )
+
+
+def _write_queue_config(values: Mapping[str, Any]) -> WriteQueueConfig | None:
+    if not values["S3D_WRITE_QUEUE"]:
+        return None
+    return WriteQueueConfig(
+        directory=values["S3D_WRITE_QUEUE_DIR"] or values["S3D_LOCAL_DIR"] / "write_queue",
+        max_size=values["S3D_WRITE_QUEUE_MAX_SIZE"],
+        max_files=values["S3D_WRITE_QUEUE_MAX_FILES"],
+        max_age=values["S3D_WRITE_QUEUE_MAX_AGE"],
+        max_wait=values["S3D_WRITE_QUEUE_MAX_WAIT"],
+        free_space=values["S3D_WRITE_QUEUE_FREE_SPACE"],
+        workers=values["S3D_WRITE_QUEUE_WORKERS"],
+        max_bandwidth=values["S3D_WRITE_QUEUE_MAX_BANDWIDTH"],
+        offline_list=values["S3D_OFFLINE_LIST"],
+        unknown_buckets=values["S3D_WRITE_QUEUE_UNKNOWN_BUCKETS"],
+        ledger_age=values["S3D_WRITE_QUEUE_LEDGER_AGE"],
     )

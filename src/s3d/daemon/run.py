@@ -24,8 +24,9 @@ from s3d.remote.credentials import Chain, NoCredentials
 from s3d.server.sockets import CannotListen
 from s3d.standalone.config import StandaloneConfig
 
-OK, FAILED, MISUSED = 0, 1, 2
-"""Exit codes: stopped by a signal after it served; it could not start; the configuration cannot work."""
+OK, FAILED, MISUSED, LEFT = 0, 1, 2, 75
+"""Exit codes: stopped by a signal after it served; it could not start; the configuration cannot work; stopped with
+operations left in the write queue (EX_TEMPFAIL)."""
 
 log = logging.getLogger("s3d.daemon")
 
@@ -39,7 +40,8 @@ class Listener(Protocol):
 
 class Daemon(Protocol):
     """What `s3d.daemon.build.build` gives. ``start`` listens and returns. ``stop`` takes no new requests, lets those in
-    flight finish for up to ``grace`` seconds, and closes everything; it also works after a ``start`` that failed."""
+    flight finish for up to ``grace`` seconds, and closes everything; it also works after a ``start`` that failed. It
+    gives the number of operations that are left in the write queue."""
 
     @property
     def server(self) -> Listener: ...
@@ -49,7 +51,7 @@ class Daemon(Protocol):
 
     async def start(self) -> None: ...
 
-    async def stop(self, grace: float) -> None: ...
+    async def stop(self, grace: float) -> int: ...
 
 
 def run(config: Config, build: Callable[[Config], Daemon] | None = None) -> int:
@@ -93,7 +95,10 @@ async def _serve(config: Config, build: Callable[[Config], Daemon]) -> int:
     await stopping.wait()
     notify("STOPPING=1")
     log.info("stopping: finishing what is in flight", extra={"grace_seconds": config.shutdown_grace})
-    await daemon.stop(config.shutdown_grace)
+    left = await daemon.stop(config.shutdown_grace)
+    if left:
+        log.warning("stopped with operations left in the write queue: the next start pushes them", extra={"left": left})
+        return LEFT
     log.info("stopped")
     return OK
 
@@ -175,7 +180,7 @@ def why_not_started(error: Exception, config: Config) -> str:
         is_admin = (error.host, error.port) == (config.admin.host, config.admin.port)
         return f"{error} in {'S3D_ADMIN_ENDPOINT' if is_admin else 'S3D_ENDPOINT'}"
     if isinstance(error, CannotOpen):
-        return f"the embedded store cannot be opened: {error}"
+        return f"the local storage cannot be opened: {error}"
     if isinstance(error, ssl.SSLError):
         return f"the certificate cannot be used ({error}): check S3D_TLS_CERT and S3D_TLS_KEY"
     return f"s3d cannot start: {error}"

@@ -14,6 +14,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from s3d.write_queue.bandwidth import Schedule, Window
+
 _SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES: dict[str, int] = {"": 1, "b": 1} | {
     prefix.lower() + unit: base**power
@@ -123,6 +125,42 @@ def count(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", text.strip()) or not int(text):
         raise ValueError("accepted is a whole number from 1 on")
     return int(text)
+
+
+def switch(text: str) -> bool:
+    """``on`` or ``off``, in one of the usual spellings."""
+    found = {"on": True, "true": True, "1": True, "yes": True, "off": False, "false": False, "0": False, "no": False}
+    if (value := found.get(text.strip().lower())) is None:
+        raise ValueError("write on or off")
+    return value
+
+
+def size_or_zero(text: str) -> int:
+    """As `size`; 0 switches off what it is for."""
+    return 0 if text.strip() == "0" else size(text)
+
+
+def bandwidth(text: str) -> Schedule:
+    """Bytes per second, also by time of day: ``1MB 08:00-18:00, 10MB``. Of several the first that holds counts."""
+    windows = []
+    for part in text.split(","):
+        rate, _, hours = part.strip().partition(" ")
+        try:
+            start, end = (_minute(time) for time in hours.split("-")) if hours.strip() else (None, None)
+            windows.append(Window(float(size(rate.removesuffix("/s"))), start, end))
+        except ValueError as error:
+            message = "write bytes per second such as 10MB, with hours if it is not for all day: 1MB 08:00-18:00, 10MB"
+            raise ValueError(message) from error
+    return Schedule(tuple(windows))
+
+
+def _minute(text: str) -> int:
+    """Of a day. ValueError."""
+    hour, _, minute = text.strip().partition(":")
+    found = int(hour) * 60 + int(minute)
+    if not (len(minute) == 2 and 0 <= int(minute) < 60 and 0 <= found <= 24 * 60):
+        raise ValueError(text)
+    return found
 
 
 def choice(*accepted: str) -> Callable[[str], str]:

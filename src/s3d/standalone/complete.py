@@ -72,6 +72,8 @@ def _complete(connection: Connection, store: Store, bucket: Bucket, call: Call) 
         store.bodies.release(connection, there[number].body)
     connection.execute("DELETE FROM upload WHERE id = ?", (upload.id,))
     history.put(connection, store.bodies, bucket, version, old)
+    if store.observer is not None:
+        store.observer.wrote(connection, call, version)
     answer = _answer(call, bucket, version)
     _remember(connection, upload, answer)
     return answer

@@ -155,6 +155,8 @@ def _write(
         bucket.id, call.key, size=content.size, etag=content.etag, checksum=content.checksum, body=content.body
     )
     history.put(connection, store.bodies, bucket, version, old)
+    if store.observer is not None:
+        store.observer.wrote(connection, call, version)
     result = {"ETag": version.quoted_etag, "LastModified": moment(version.modified)}
     answer: Members = {"CopyObjectResult": {**result, **checksums.members(content.checksum)}}
     if bucket.versioning == "Enabled":

@@ -98,6 +98,8 @@ def _delete(connection: Connection, store: Store, bucket: Bucket, key: bytes, me
         return _removed(version_id, found)
     check_delete(members, key, history.current(connection, bucket, key))
     marker = history.delete(connection, store.bodies, bucket, key, now())
+    if marker is not None and store.observer is not None:
+        store.observer.deleted(connection, bucket, marker)
     return {} if marker is None else {"DeleteMarker": True, "VersionId": marker.version_id}
 
 

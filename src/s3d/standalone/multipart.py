@@ -52,6 +52,8 @@ async def create_multipart_upload(store: Store, call: Call) -> S3Response:
             checksum_type=checksum_type,
         )
         connection.execute(_WRITE, _row(new))
+        if store.observer is not None:
+            store.observer.begun(connection, call, number)
         return new
 
     new = await store.database.change(change)

@@ -37,6 +37,8 @@ async def put_object(store: Store, call: Call) -> S3Response:
             etag = new.md5.hex()
             version = described.version(bucket.id, call.key, size=new.size, etag=etag, checksum=checksum, body=body)
             history.put(connection, store.bodies, bucket, version, old)
+            if store.observer is not None:
+                store.observer.wrote(connection, call, version)
             answer = {"ETag": version.quoted_etag, **checksums.members(checksum)}
             if bucket.versioning == "Enabled":
                 answer["VersionId"] = version.version_id

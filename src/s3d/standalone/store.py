@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from s3d.local.bodies import Bodies, Segment
 from s3d.local.database import Connection, Database
@@ -17,12 +17,30 @@ from s3d.standalone.version import Version, key_bytes
 Members = dict[str, Any]
 
 
+class Observer(Protocol):
+    """Is told of every change of an object, inside the transaction that makes it: what it adds there is durable with the
+    change, what it raises undoes it."""
+
+    def begun(self, connection: Connection, call: Call, upload: int) -> None:
+        """CreateMultipartUpload made the upload of that id."""
+
+    def wrote(self, connection: Connection, call: Call, version: Version) -> None:
+        """PutObject, CopyObject or CompleteMultipartUpload made the current version of a key."""
+
+    def deleted(self, connection: Connection, bucket: Bucket, marker: Version) -> None:
+        """A delete made this delete marker."""
+
+    def tagged(self, connection: Connection, bucket: Bucket, version: Version, tags: str | None) -> None:
+        """A version got these tags (JSON; None: none)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Store:
     """The open store."""
 
     database: Database
     bodies: Bodies
+    observer: Observer | None = None
 
     @property
     def reader(self) -> Connection:

@@ -42,6 +42,8 @@ async def _write(store: Store, call: Call, wanted: str | None) -> Members:
                 f"UPDATE {table} SET tags = ? WHERE bucket = ? AND key = ? AND seq = ?",
                 (wanted, bucket.id, call.key, found.seq),
             )
+        if store.observer is not None:
+            store.observer.tagged(connection, bucket, found, wanted)
         return version_member(bucket, found)
 
     return await store.database.change(change)

@@ -73,8 +73,8 @@ def test_the_token_is_sent(admin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ((401, b""), "answers 401 Unauthorized; set S3D_ADMIN_TOKEN"),
         ((500, b""), "answers 500"),
-        ((200, b"<html>"), "is not the status of an s3d"),
-        ((200, b"[]"), "is not the status of an s3d"),
+        ((200, b"<html>"), "is not an answer of s3d"),
+        ((200, b"[]"), "is not an answer of s3d"),
     ],
 )
 def test_other_answers_are_failures(

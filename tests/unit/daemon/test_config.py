@@ -13,6 +13,8 @@ from s3d.daemon.values import Secret
 from s3d.remote.config import RemoteConfig
 from s3d.server.config import ServerConfig
 from s3d.standalone.config import StandaloneConfig
+from s3d.write_queue.bandwidth import Schedule, Window
+from s3d.write_queue.config import WriteQueueConfig
 
 
 def problems(flags: dict[str, str | None] | None = None, **environ: str) -> list[str]:
@@ -43,6 +45,7 @@ def test_the_whole_is_frozen() -> None:
 def in_config(config: Config, name: str) -> object:
     if isinstance(config.store, StandaloneConfig):
         return {"S3_ENDPOINT": config.store.directory, "S3D_CREATE_BUCKETS": config.store.buckets}[name]
+    queue = config.write_queue or WriteQueueConfig(Path("/none"), max_age=0)
     where = {
         "S3D_LOCAL_DIR": config.local_dir,
         "S3D_ENDPOINT": (config.server.host, config.server.port),
@@ -57,6 +60,18 @@ def in_config(config: Config, name: str) -> object:
         "S3D_REMOTE_RESPONSE_TIMEOUT": config.store.response_timeout,
         "S3D_REMOTE_CONNECTIONS": config.store.max_connections,
         "S3D_REMOTE_CA_BUNDLE": config.store.ca_bundle,
+        "S3D_WRITE_QUEUE": config.write_queue is not None,
+        "S3D_WRITE_QUEUE_DIR": queue.directory,
+        "S3D_WRITE_QUEUE_MAX_SIZE": queue.max_size,
+        "S3D_WRITE_QUEUE_MAX_FILES": queue.max_files,
+        "S3D_WRITE_QUEUE_MAX_AGE": queue.max_age,
+        "S3D_WRITE_QUEUE_MAX_WAIT": queue.max_wait,
+        "S3D_WRITE_QUEUE_FREE_SPACE": queue.free_space,
+        "S3D_WRITE_QUEUE_WORKERS": queue.workers,
+        "S3D_WRITE_QUEUE_MAX_BANDWIDTH": queue.max_bandwidth,
+        "S3D_WRITE_QUEUE_UNKNOWN_BUCKETS": queue.unknown_buckets,
+        "S3D_WRITE_QUEUE_LEDGER_AGE": queue.ledger_age,
+        "S3D_OFFLINE_LIST": queue.offline_list,
         "S3D_TLS_CERT": config.server.tls_cert,
         "S3D_TLS_KEY": config.server.tls_key,
         "S3D_LOG_LEVEL": config.log.level,
@@ -80,11 +95,24 @@ GOOD: dict[str, tuple[str, object]] = {
     "S3D_REMOTE_IDLE_TIMEOUT": ("2m", 120.0),
     "S3D_REMOTE_RESPONSE_TIMEOUT": ("1h", 3600.0),
     "S3D_REMOTE_CONNECTIONS": ("7", 7),
+    "S3D_WRITE_QUEUE": ("yes", True),
+    "S3D_WRITE_QUEUE_DIR": ("/queue", Path("/queue")),
+    "S3D_WRITE_QUEUE_MAX_SIZE": ("5MB", 5_000_000),
+    "S3D_WRITE_QUEUE_MAX_FILES": ("7", 7),
+    "S3D_WRITE_QUEUE_MAX_AGE": ("1d", 86400.0),
+    "S3D_WRITE_QUEUE_MAX_WAIT": ("1m", 60.0),
+    "S3D_WRITE_QUEUE_FREE_SPACE": ("0", 0),
+    "S3D_WRITE_QUEUE_WORKERS": ("3", 3),
+    "S3D_WRITE_QUEUE_MAX_BANDWIDTH": ("1MB 08:00-18:00", Schedule((Window(1e6, 480, 1080),))),
+    "S3D_WRITE_QUEUE_UNKNOWN_BUCKETS": ("accept", "accept"),
+    "S3D_WRITE_QUEUE_LEDGER_AGE": ("1h", 3600.0),
+    "S3D_OFFLINE_LIST": ("local", "local"),
     "S3D_LOG_LEVEL": ("debug", "debug"),
     "S3D_LOG_FORMAT": ("json", "json"),
     "S3D_SHUTDOWN_GRACE": ("0", 0.0),
     "S3D_CLIENT_IDLE_TIMEOUT": ("5", 5.0),
 }
+OF_THE_QUEUE = {name for name in GOOD if name.startswith("S3D_WRITE_QUEUE_")} | {"S3D_OFFLINE_LIST"}
 FILES = {"S3D_REMOTE_CA_BUNDLE", "S3D_TLS_CERT", "S3D_TLS_KEY"}
 
 
@@ -100,6 +128,7 @@ def test_each_setting_by_each_way(name: str, by: str, tmp_path: Path) -> None:
     file = tmp_path / "s3d.toml"
     file.write_text(f'{key} = "{text}"\n')
     others = {"S3_ENDPOINT": "local:"} if name == "S3D_CREATE_BUCKETS" else {}
+    others |= {"S3D_WRITE_QUEUE": "on"} if name in OF_THE_QUEUE else {}
     if by == "flag":
         config, source = load({key: text}, others), f"the flag {SETTINGS[name].flag}"
     elif by == "environment":

@@ -111,7 +111,7 @@ def test_nobody_has_to_read_how_to_use_it(tmp_path: Path) -> None:
 
 def test_a_store_that_cannot_be_opened(tmp_path: Path) -> None:
     with child("in use", tmp_path, S3_ENDPOINT="local:") as it:
-        assert it.wait_for("cannot be opened") == "the embedded store cannot be opened: it is in use"
+        assert it.wait_for("cannot be opened") == "the local storage cannot be opened: it is in use"
         assert it.end() == (1, "stop(0)\n")
 
 
@@ -214,7 +214,7 @@ def test_sentences_for_a_failed_start() -> None:
     assert run.why_not_started(CannotListen("localhost", 33334, "x"), config).endswith("x in S3D_ADMIN_ENDPOINT")
     assert "S3D_TLS_CERT" in run.why_not_started(ssl.SSLError(1, "no match"), config)
     sentence = run.why_not_started(CannotOpen("/x is in use"), config)
-    assert sentence == "the embedded store cannot be opened: /x is in use"
+    assert sentence == "the local storage cannot be opened: /x is in use"
     assert run.why_not_started(OSError(28, "no space"), config) == "s3d cannot start: [Errno 28] no space"
 
 

@@ -28,6 +28,18 @@ def test_the_settings_of_this_version() -> None:
         "S3D_REMOTE_RESPONSE_TIMEOUT",
         "S3D_REMOTE_CONNECTIONS",
         "S3D_REMOTE_CA_BUNDLE",
+        "S3D_WRITE_QUEUE",
+        "S3D_WRITE_QUEUE_DIR",
+        "S3D_WRITE_QUEUE_MAX_SIZE",
+        "S3D_WRITE_QUEUE_MAX_FILES",
+        "S3D_WRITE_QUEUE_MAX_AGE",
+        "S3D_WRITE_QUEUE_MAX_WAIT",
+        "S3D_WRITE_QUEUE_FREE_SPACE",
+        "S3D_WRITE_QUEUE_WORKERS",
+        "S3D_WRITE_QUEUE_MAX_BANDWIDTH",
+        "S3D_WRITE_QUEUE_UNKNOWN_BUCKETS",
+        "S3D_WRITE_QUEUE_LEDGER_AGE",
+        "S3D_OFFLINE_LIST",
         "S3D_TLS_CERT",
         "S3D_TLS_KEY",
         "S3D_LOG_LEVEL",
@@ -50,7 +62,7 @@ def test_row(row: Setting) -> None:
     assert row.metavar.isupper()
     if row.default is not None:
         row.read(row.default)
-    with pytest.raises(ValueError, match=r"accepted|no such file"):
+    with pytest.raises(ValueError, match=r"accepted|no such file|write "):
         row.read("\0")
 
 

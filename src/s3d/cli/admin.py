@@ -1,0 +1,48 @@
+"""Asking the daemon's admin listener."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from s3d.cli.errors import Failure, Unreachable
+
+_TIMEOUT = 10  # seconds: the daemon answers from memory
+
+
+def ask(
+    endpoint: str, path: str, token: str | None, *, body: dict[str, Any] | None = None, timeout: float = _TIMEOUT
+) -> dict[str, Any]:
+    """The document that it answers: to a POST with ``body``, or to a GET. Raises Unreachable, and Failure for an answer
+    that is none."""
+    from urllib.error import HTTPError
+    from urllib.request import ProxyHandler, Request, build_opener
+
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(endpoint + path, data, headers)  # noqa: S310  EndpointType lets pass http and https only
+    try:
+        # Without a proxy: the admin listener is on this machine or beside it.
+        with build_opener(ProxyHandler({})).open(request, timeout=timeout) as answer:
+            document = json.load(answer)
+    except HTTPError as error:
+        with error:
+            raise Failure(f"{endpoint}{path} answers {error.code} {error.reason}{_hint(error)}") from error
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise Unreachable(endpoint, getattr(reason, "strerror", None) or str(reason)) from error
+    except ValueError as error:
+        raise Failure(f"{endpoint}{path} is not an answer of s3d: {error}") from error
+    if not isinstance(document, dict):
+        raise Failure(f"{endpoint}{path} is not an answer of s3d.")
+    return document
+
+
+def _hint(error: Any) -> str:
+    """What the daemon says about it."""
+    if error.code in (401, 403):
+        return "; set S3D_ADMIN_TOKEN to the daemon's"
+    try:
+        return f": {json.load(error)['error']}"
+    except (ValueError, KeyError, TypeError, OSError):
+        return ""

@@ -1,0 +1,213 @@
+"""The write queue: a Backend that takes changes in durably, answers for them, and lets the engine push them.
+
+Around another Backend. What it accepts, serves and lists is in `docs/write-queue.md`; everything that it does not know
+goes to the other one as it came, behind the operations that wait for its key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from s3d.local.bodies import Bodies
+from s3d.local.database import Database, usable
+from s3d.local.directory import CannotOpen, Lock, make, sync_directory
+from s3d.s3.backend import Backend
+from s3d.s3.errors import S3Error
+from s3d.s3.message import S3Request, S3Response
+from s3d.standalone.store import Store
+from s3d.standalone.version import key_bytes
+from s3d.write_queue import bucket_level, changes, lists, reads, uploads
+from s3d.write_queue.config import WriteQueueConfig
+from s3d.write_queue.engine import Engine
+from s3d.write_queue.export import export
+from s3d.write_queue.journal import Journal
+from s3d.write_queue.known_buckets import KnownBuckets
+from s3d.write_queue.observer import Observer
+from s3d.write_queue.operation import PENDING, PUSHING, Operation
+from s3d.write_queue.queue import Queue
+from s3d.write_queue.room import Room
+from s3d.write_queue.schema import MIGRATIONS
+
+log = logging.getLogger("s3d.write_queue")
+
+Handler = Callable[[Queue, S3Request], Awaitable[S3Response]]
+
+_HANDLERS: dict[str, Handler] = {
+    # Objects
+    "PutObject": changes.put_object,
+    "CopyObject": changes.copy_object,
+    "DeleteObject": changes.delete_object,
+    "DeleteObjects": changes.delete_objects,
+    "PutObjectTagging": changes.tag_object,
+    "DeleteObjectTagging": changes.tag_object,
+    "GetObject": reads.read_object,
+    "HeadObject": reads.read_object,
+    "GetObjectAttributes": reads.read_object,
+    "GetObjectTagging": reads.get_tags,
+    # Multipart uploads
+    "CreateMultipartUpload": uploads.create_upload,
+    "UploadPart": uploads.upload_part,
+    "UploadPartCopy": uploads.upload_part_copy,
+    "CompleteMultipartUpload": uploads.complete_upload,
+    "AbortMultipartUpload": uploads.abort_upload,
+    "ListParts": uploads.list_parts,
+    # Lists
+    "ListObjects": lists.list_objects,
+    "ListObjectsV2": lists.list_objects,
+    "ListMultipartUploads": lists.list_uploads,
+    # Buckets
+    "ListBuckets": bucket_level.list_buckets,
+    "HeadBucket": bucket_level.head_bucket,
+    "DeleteBucket": bucket_level.delete_bucket,
+    "PutBucketVersioning": bucket_level.put_versioning,
+}
+
+
+class WriteQueue:
+    """The queue in one directory. One process at a time, one event loop."""
+
+    def __init__(self, config: WriteQueueConfig, inner: Backend) -> None:
+        self._config = config
+        self._inner = inner
+        self._lock = Lock(config.directory)
+        self._open: Queue | None = None
+        self._observer: Observer | None = None
+
+    async def open(self) -> None:
+        """Takes the directory and goes on with what is in it; asks no remote. Raises CannotOpen, DirectoryInUse."""
+        directory, path = self._config.directory, self._config.directory / "queue.db"
+        make(directory)
+        database = Database(path, MIGRATIONS)
+        try:
+            with usable(path):
+                self._lock.take()
+                database.open()
+                bodies = Bodies(directory, database)
+                sync_directory(directory)
+                bodies.open()
+                self._open = self._assemble(database, bodies)
+        except (OSError, S3Error) as error:
+            raise CannotOpen(f"the directory {directory} cannot be used ({error}): choose another one") from error
+        self._open.settle()
+        if waiting := self._open.journal.waiting():
+            log.info("operations of the last run are still to be pushed", extra={"operations": waiting})
+        self._open.engine.start()
+
+    def _assemble(self, database: Database, bodies: Bodies) -> Queue:
+        config = self._config
+        self._observer = Observer(database, bodies)
+        store = Store(database, bodies, self._observer)
+        journal = Journal(store, self._settle, config.ledger_age)
+        room = Room(config.max_size, config.max_files, config.free_space, self._free, config.max_wait)
+        buckets = KnownBuckets(store, self._inner, take_for_granted=config.unknown_buckets == "accept")
+        engine = Engine(journal, self._inner, bodies, config.workers, config.max_bandwidth or _no_limit)
+        return Queue(config, self._inner, store, journal, buckets, room, engine)
+
+    async def close(self, grace: float = 0.0) -> int:
+        """Pushes for up to ``grace`` seconds, and lets go of the directory. How many operations are left. Also after an
+        `open` that failed."""
+        left = 0
+        try:
+            if self._open is not None:
+                left = await self._open.engine.stop(grace)
+                await self._open.buckets.close()
+                await self._open.store.bodies.close()
+                left = self._open.journal.waiting()
+                await self._open.store.database.close()
+                self._open = None
+        finally:
+            self._lock.release()
+        return left
+
+    async def __call__(self, request: S3Request) -> S3Response:
+        """Raises S3Error."""
+        handler = _HANDLERS.get(request.operation)
+        if handler is not None:
+            return await handler(self._queue, request)
+        if request.key is None:
+            return await self._inner(request)
+        return await self._queue.after_push(request)
+
+    @property
+    def _queue(self) -> Queue:
+        assert self._open is not None, "the queue is not open"  # noqa: S101  whoever composes opens before it serves
+        return self._open
+
+    def _settle(self) -> None:
+        if self._open is not None:
+            self._open.settle()
+
+    def _free(self) -> int:
+        """Bytes that are left on the disk for who is not root."""
+        found = os.statvfs(self._config.directory)
+        return found.f_bavail * found.f_frsize
+
+    # Control: s3d.write_queue.control.
+
+    def page(self, state: str | None, after: int, limit: int) -> list[Operation]:
+        """Operations behind a ``seq``, in their order."""
+        return self._queue.journal.page(state, after, limit)
+
+    def of_key(self, bucket: str, key: str) -> list[Operation]:
+        """Those of one key that are still to be carried out."""
+        return self._queue.journal.of_key(bucket, key_bytes(key))
+
+    def find(self, seq: int) -> Operation | None:
+        return self._queue.journal.find(seq)
+
+    async def retry(self, operations: Sequence[Operation]) -> int:
+        """How many failed ones are to be pushed again."""
+        done = [await self._queue.journal.retry(operation) for operation in operations]
+        self._queue.engine.wake()
+        return sum(done)
+
+    async def drop(self, operations: Sequence[Operation]) -> int:
+        """How many were removed, with their bytes; what is just being pushed is not."""
+        done = [await self._queue.journal.drop(operation) for operation in operations]
+        self._queue.engine.wake()
+        return sum(done)
+
+    async def export(self, operations: Sequence[Operation], directory: Path) -> int:
+        """Writes them as files. How many."""
+        return await export(self._queue.journal, self._queue.store.bodies, operations, directory)
+
+    async def flush(self, timeout: float | None) -> int:
+        """Waits until everything is pushed, or the time (seconds) is over. How many operations are left."""
+        with contextlib.suppress(S3Error):
+            await self._queue.engine.flush(timeout)
+        return self._queue.journal.waiting()
+
+    def pause(self) -> None:
+        """Nothing is pushed until `resume`."""
+        self._queue.engine.pause()
+
+    def resume(self) -> None:
+        self._queue.engine.resume()
+
+    def document(self) -> dict[str, Any]:
+        """For the status page."""
+        journal = self._queue.journal
+        size, files = journal.usage()
+        oldest = journal.oldest()
+        return {
+            "directory": str(self._config.directory),
+            "states": journal.totals(),
+            "waiting": sum(journal.totals().get(state, {}).get("count", 0) for state in (PENDING, PUSHING)),
+            "oldest_age": None if oldest is None else round(max(0.0, time.time() - oldest), 3),
+            "bytes": size,
+            "files": files,
+            "max_bytes": self._config.max_size,
+            "max_files": self._config.max_files,
+            "superseded": self._observer.superseded if self._observer else 0,
+            "engine": self._queue.engine.document(),
+        }
+
+
+def _no_limit() -> None:
+    return None

@@ -1,0 +1,58 @@
+"""Buckets: the remote's, and what was last known of them while it is away."""
+
+from __future__ import annotations
+
+from multidict import CIMultiDict
+
+from s3d.s3.errors import RemoteUnreachable, S3Error
+from s3d.s3.message import S3Request, S3Response
+from s3d.write_queue.answers import STALE, STATE, read_whole
+from s3d.write_queue.queue import Queue
+
+
+async def list_buckets(queue: Queue, request: S3Request) -> S3Response:
+    """The remote's list; while it is away the last one that it gave, marked as such."""
+    plain = not request.query or all(name == "x-id" for name, _ in request.query)
+    try:
+        response = await queue.inner(request)
+    except RemoteUnreachable:
+        document = queue.buckets.last_list() if plain else None
+        if document is None:
+            raise
+        headers = {"Content-Type": "application/xml", STALE: "true", "x-amz-request-id": request.request_id}
+        return S3Response(200, CIMultiDict(headers), document)
+    if plain and response.status == 200:
+        response = await read_whole(response)
+        assert isinstance(response.body, bytes)  # noqa: S101  so says `read_whole`
+        queue.buckets.remember_list(response.body)
+    return response
+
+
+async def head_bucket(queue: Queue, request: S3Request) -> S3Response:
+    """The remote's answer; while it is away a bucket that it had counts as there."""
+    try:
+        return await queue.inner(request)
+    except RemoteUnreachable:
+        if (request.bucket or "") not in queue.buckets:
+            raise
+        headers = {STALE: "true", STATE: "remote", "x-amz-request-id": request.request_id, "Server": "s3d"}
+        return S3Response(200, CIMultiDict(headers))
+
+
+async def delete_bucket(queue: Queue, request: S3Request) -> S3Response:
+    """After everything for it was pushed: to the remote it may be empty now, and not then."""
+    bucket = request.bucket or ""
+    if any(change.version is not None for change in queue.journal.changes(bucket, b"", b"", 1000)):
+        raise S3Error("BucketNotEmpty", elements={"BucketName": bucket})
+    for change in queue.journal.changes(bucket, b"", b"", 1000):
+        await queue.push(bucket, change.key)
+    response = await queue.inner(request)
+    await queue.buckets.forget(bucket)
+    return response
+
+
+async def put_versioning(queue: Queue, request: S3Request) -> S3Response:
+    """What is known of the bucket is not true any more."""
+    response = await queue.inner(request)
+    await queue.buckets.forget(request.bucket or "")
+    return response

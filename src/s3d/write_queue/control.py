@@ -1,0 +1,33 @@
+"""What people can do with a queue: for the admin API, without knowing how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from s3d.write_queue.operation import Operation
+
+
+class Control(Protocol):
+    """See `s3d.write_queue.backend.WriteQueue`, which is one."""
+
+    def page(self, state: str | None, after: int, limit: int) -> list[Operation]: ...
+
+    def find(self, seq: int) -> Operation | None: ...
+
+    def of_key(self, bucket: str, key: str) -> list[Operation]: ...
+
+    async def retry(self, operations: Sequence[Operation]) -> int: ...
+
+    async def drop(self, operations: Sequence[Operation]) -> int: ...
+
+    async def export(self, operations: Sequence[Operation], directory: Path) -> int: ...
+
+    async def flush(self, timeout: float | None) -> int: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def document(self) -> dict[str, Any]: ...

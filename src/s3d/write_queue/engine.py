@@ -1,0 +1,290 @@
+"""Pushes what the journal holds: oldest first, several at a time, of each key one.
+
+    wake ──> candidates of the journal ──> a task each ──> done | put off | failed ──> wake
+
+While the remote is away no operation is sent. One request asks for it again and again, and its first answer wakes all.
+Nothing that goes wrong with one operation ends the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from s3d.local.bodies import Bodies
+from s3d.s3 import codec
+from s3d.s3.backend import Backend
+from s3d.s3.errors import RemoteUnreachable, S3Error
+from s3d.write_queue.answers import read_whole
+from s3d.write_queue.journal import Journal
+from s3d.write_queue.operation import FAILED, SMALL, Operation
+from s3d.write_queue.outcome import Refusal, delay, of_error
+from s3d.write_queue.pace import Pace
+from s3d.write_queue.push import Pusher
+from s3d.write_queue.pushed_body import Bandwidth
+
+log = logging.getLogger("s3d.write_queue")
+
+_AHEAD = 64
+"""Operations that are looked up at a time."""
+_FIRST_PROBE, _LAST_PROBE = 0.2, 30.0  # seconds
+_AFTER_DEFECT = 60.0
+"""Seconds until an operation is tried again that met a defect of ours."""
+
+
+class Engine:
+    """Of one journal. ``workers`` operations are pushed at a time; ``limit`` says how many bytes a second there may be."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        inner: Backend,
+        bodies: Bodies,
+        workers: int,
+        limit: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self._journal = journal
+        self._inner = inner
+        self._pusher = Pusher(journal, inner, bodies, Bandwidth(limit))
+        self._workers = workers
+        self._large = 1 if workers < 3 else workers // 2
+        self._ahead: deque[Operation] = deque()
+        self._first: deque[int] = deque()  # those that somebody waits for
+        self._pushing: dict[int, tuple[Operation, asyncio.Task[None]]] = {}
+        self._wake = asyncio.Event()
+        self._changed: list[asyncio.Future[None]] = []
+        self._runner: asyncio.Task[None] | None = None
+        self._probe: asyncio.Task[None] | None = None
+        self._away: str | None = None
+        self._paused = False
+        self.pace = Pace()
+
+    def start(self) -> None:
+        """Begins to push."""
+        self._runner = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self, grace: float) -> int:
+        """Pushes on for up to ``grace`` seconds if the remote is there, then lets go. How many operations are left."""
+        if self._runner is not None:
+            if grace > 0:
+                await self.flush(grace, unless_away=True)
+            tasks = [self._runner, *(task for _, task in self._pushing.values())]
+            if self._probe is not None:
+                tasks.append(self._probe)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._runner = None
+        return self._journal.waiting()
+
+    def wake(self) -> None:
+        """Something was accepted, or can be tried again."""
+        self._wake.set()
+
+    def pause(self) -> None:
+        """What is being sent goes on; nothing else begins."""
+        self._paused = True
+
+    def resume(self) -> None:
+        self._paused = False
+        self.wake()
+
+    async def flush(self, timeout: float | None, *, unless_away: bool = False) -> int:
+        """Returns when nothing waits any more, or the time (seconds) is over. How many operations are left."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self._journal.waiting() and not (unless_away and (self._away or self._paused)):
+                    await self._change()
+        return self._journal.waiting()
+
+    async def flush_key(self, bucket: str, key: bytes, timeout: float) -> None:
+        """Returns when nothing waits for the key; its operations go before all others. Raises RemoteUnreachable while the
+        remote is away or the time is over, S3Error (ServiceUnavailable) if one of them failed."""
+        try:
+            async with asyncio.timeout(timeout):
+                while waiting := self._journal.of_key(bucket, key):
+                    self._check_can_go(waiting)
+                    if waiting[0].seq not in self._pushing:
+                        self._first.append(waiting[0].seq)
+                        self.wake()
+                    await self._change()
+        except TimeoutError as error:
+            message = f"What waits for this key in the write queue was not pushed within {timeout:g} s."
+            raise RemoteUnreachable(message) from error
+
+    def document(self) -> dict[str, Any]:
+        """For the status page. Sizes in bytes, times in seconds."""
+        operations, size = self.pace.rate()
+        waiting = self._journal.waiting()
+        return {
+            "workers": self._workers,
+            "pushing": len(self._pushing),
+            "paused": self._paused,
+            "away": self._away,
+            "pushed": self.pace.operations,
+            "pushed_bytes": self.pace.bytes,
+            "operations_per_second": round(operations, 3),
+            "bytes_per_second": round(size, 1),
+            "drained_in": round(waiting / operations, 1) if operations else (0.0 if not waiting else None),
+        }
+
+    # The loop.
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            pause: float | None = 1.0
+            try:
+                self._launch()
+                pause = self._until_next()
+            except Exception:
+                log.exception("the write queue met a defect, and goes on")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+
+    def _launch(self) -> None:
+        while not self._paused and self._away is None and len(self._pushing) < self._workers:
+            operation = self._next()
+            if operation is None:
+                return
+            task = asyncio.get_running_loop().create_task(self._work(operation))
+            self._pushing[operation.seq] = operation, task
+
+    def _next(self) -> Operation | None:
+        """What is to be pushed next."""
+        while self._first:
+            operation = self._journal.find(self._first.popleft())
+            if operation is not None and operation.state != FAILED and operation.seq not in self._pushing:
+                return operation
+        large = sum(operation.size > SMALL for operation, _ in self._pushing.values())
+        small = True if large >= self._large else None
+        for refilled in (False, True):
+            while self._ahead:
+                operation = self._ahead.popleft()
+                if operation.seq not in self._pushing and not (small and operation.size > SMALL):
+                    return operation
+            if not refilled:
+                found = self._journal.runnable(time.time(), _AHEAD + len(self._pushing), small=small)
+                self._ahead.extend(found)
+        return None
+
+    def _until_next(self) -> float | None:
+        """Seconds until something has to be tried again; None: not before `wake`."""
+        if self._paused or self._away is not None or len(self._pushing) >= self._workers:
+            return None
+        at = self._journal.next_attempt()
+        if at is None:
+            return None
+        return max(0.05, at - time.time()) if at > time.time() else (None if self._pushing else 1.0)
+
+    async def _work(self, operation: Operation) -> None:
+        try:
+            await self._attempt(operation)
+        except S3Error as error:  # our own disk; what was to be written is found again
+            log.error("the write queue cannot write its journal", extra={"error": error.message})
+            await asyncio.sleep(1)
+        except Exception:
+            log.exception("pushing an operation met a defect", extra=_named(operation))
+            document = Refusal("InternalError", "A defect of s3d; see its log.", 500).document()
+            with contextlib.suppress(S3Error):
+                await self._journal.put_off(operation, document, time.time() + _AFTER_DEFECT, ambiguous=True)
+        finally:
+            del self._pushing[operation.seq]
+            self._tell()
+            self.wake()
+
+    async def _attempt(self, operation: Operation) -> None:
+        """One push, and what becomes of the operation. S3Error of the journal."""
+        current = self._journal.find(operation.seq)
+        if current is None or not await self._journal.begin(current):
+            return
+        try:
+            pushed = await self._pusher.push(current)
+        except RemoteUnreachable as error:
+            self._lose(current.bucket, error.message)
+            await self._journal.put_off(current, of_error(error).document(), 0.0, ambiguous=True)
+        except Refusal as error:
+            await self._refused(current, error)
+        except S3Error as error:  # reading the body: too many open files, a disk that fails
+            await self._refused(current, of_error(error))
+        else:
+            await self._journal.done(current, pushed)
+            self.pace.add(current.size)
+
+    async def _refused(self, operation: Operation, error: Refusal) -> None:
+        told = _named(operation) | {"code": error.code, "error": error.message}
+        if error.permanent:
+            log.error("an operation failed for good and is kept: see s3d queue ls --state failed", extra=told)
+            await self._journal.fail(operation, error.document())
+            return
+        log.warning("an operation is put off", extra=told)
+        until = time.time() + delay(operation.attempts + 1)
+        await self._journal.put_off(operation, error.document(), until, ambiguous=error.ambiguous)
+
+    # Those who wait.
+
+    async def _change(self) -> None:
+        """Returns after the next operation has come to an end, or the remote has come or gone."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._changed.append(future)
+        self.wake()
+        await future
+
+    def _tell(self) -> None:
+        changed, self._changed = self._changed, []
+        for future in changed:
+            if not future.done():
+                future.set_result(None)
+
+    def _check_can_go(self, waiting: list[Operation]) -> None:
+        """Raises for operations that will not be pushed soon."""
+        failed = next((operation for operation in waiting if operation.state == FAILED), None)
+        if failed is not None:
+            said = failed.last_error() or {}
+            message = f"An earlier change of this key failed ({said.get('code')}): retry, export or drop it first."
+            raise S3Error("ServiceUnavailable", message, headers={"Retry-After": "60"})
+        if self._away is not None:
+            raise RemoteUnreachable(self._away)
+        if self._paused:
+            raise RemoteUnreachable("The write queue is paused: resume it first.")
+
+    # The remote that is away.
+
+    def _lose(self, bucket: str, why: str) -> None:
+        if self._away is None:
+            self._away = why
+            self._ahead.clear()
+            self._probe = asyncio.get_running_loop().create_task(self._ask_until_it_answers(bucket))
+            self._tell()
+
+    async def _ask_until_it_answers(self, bucket: str) -> None:
+        pause = _FIRST_PROBE
+        while True:
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  no secret
+            pause = min(_LAST_PROBE, pause * 2)
+            try:
+                await read_whole(await self._inner(codec.build_request("HeadBucket", {"Bucket": bucket})))
+            except RemoteUnreachable as error:
+                self._away = error.message
+                continue
+            except S3Error:
+                pass  # an answer, too
+            except Exception:
+                log.exception("asking for the remote met a defect")
+                continue
+            break
+        self._away = None
+        self._tell()
+        self.wake()
+
+
+def _named(operation: Operation) -> dict[str, object]:
+    """For the log."""
+    return {"bucket": operation.bucket, "operation": operation.kind, "attempts": operation.attempts + 1}

@@ -1,0 +1,313 @@
+"""What is not yet at the remote: which operations, in which order, in which state.
+
+    pending ──begin──> pushing ──done──> (ledger)
+       ^                  │
+       ├────put_off───────┤
+       └──retry── failed <┘fail
+
+``pushing`` means that the remote may have it already, also after a crash. Methods that read see what is committed; those
+that change return when it is durable. All of an operation's bytes go in the transaction in which it goes.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from s3d.local.bodies import Segment
+from s3d.local.database import Connection
+from s3d.standalone import history
+from s3d.standalone import upload as uploads
+from s3d.standalone.bucket import Bucket
+from s3d.standalone.bucket import find as find_bucket
+from s3d.standalone.store import Store
+from s3d.standalone.upload import Part
+from s3d.standalone.version import COLUMNS as VERSION_COLUMNS
+from s3d.standalone.version import Version
+from s3d.write_queue.operation import FAILED, PENDING, PUSHING, SMALL, TAG, Change, Operation, Pushed
+
+COLUMNS = (
+    "seq, bucket, key, kind, state, accepted, version, size, headers, tags, attempts, next_attempt, error, superseded, "
+    "remote_upload"
+)
+"""In the order of `Operation`."""
+
+_SELECT = f"SELECT {COLUMNS} FROM operation"
+_OF_KEY = f"{_SELECT} WHERE bucket = ? AND key = ? AND superseded = 0 ORDER BY seq"
+_CONTENT = f"{_SELECT} WHERE bucket = ? AND key = ? AND superseded = 0 AND kind <> 'tag' ORDER BY seq DESC LIMIT 1"
+_TAGS = f"{_SELECT} WHERE bucket = ? AND key = ? AND superseded = 0 AND kind = 'tag' ORDER BY seq DESC LIMIT 1"
+_RUNNABLE = f"""
+{_SELECT} AS o WHERE state IN ('pending', 'pushing') AND next_attempt <= ? AND size BETWEEN ? AND ? AND NOT EXISTS (
+    SELECT 1 FROM operation AS older
+    WHERE older.bucket = o.bucket AND older.key = o.key AND older.seq < o.seq AND older.superseded = 0)
+ORDER BY seq LIMIT ?
+"""
+_NEXT_ATTEMPT = "SELECT min(next_attempt) FROM operation WHERE state IN ('pending', 'pushing') AND next_attempt > 0"
+_CHANGES = f"""
+SELECT newest.key, {", ".join(f"v.{name}" for name in VERSION_COLUMNS.split(", "))} FROM (
+    SELECT key, max(seq) AS seq FROM operation
+    WHERE bucket = :bucket AND key >= :first AND key < :last AND kind <> 'tag' AND superseded = 0
+    GROUP BY key ORDER BY key LIMIT :limit
+) AS newest
+JOIN operation AS o ON o.seq = newest.seq
+LEFT JOIN object AS v ON v.bucket = (SELECT id FROM bucket WHERE name = :bucket) AND v.key = o.key AND o.kind <> 'delete'
+ORDER BY newest.key
+"""
+_LARGEST = (1 << 63) - 1
+_LAST_KEY = b"\xff" * 1025
+"""Behind every key: they have 1024 bytes at most."""
+
+
+class Journal:
+    """The operations of one queue. ``left`` is called after every commit that may have made room."""
+
+    def __init__(self, store: Store, left: Callable[[], None], ledger_age: float) -> None:
+        self._store = store
+        self._left = left
+        self._ledger_age = ledger_age
+
+    # Reading.
+
+    def runnable(self, now: float, limit: int, *, small: bool | None = None) -> list[Operation]:
+        """What can be pushed now, oldest first: of each key the oldest. Those that are being pushed are among them.
+        ``small``: only those up to `SMALL`, only larger ones, or any."""
+        first, last = {None: (0, _LARGEST), True: (0, SMALL), False: (SMALL + 1, _LARGEST)}[small]
+        return self._list(_RUNNABLE, (now, first, last, limit))
+
+    def next_attempt(self) -> float | None:
+        """The earliest time that an operation waits for (Unix seconds), also one that is over."""
+        return self._one(_NEXT_ATTEMPT)  # type: ignore[no-any-return]  # a REAL column
+
+    def find(self, seq: int) -> Operation | None:
+        return _first(self._list(f"{_SELECT} WHERE seq = ?", (seq,)))
+
+    def of_key(self, bucket: str, key: bytes) -> list[Operation]:
+        """Those of a key that are still to be carried out, in their order; failed ones are among them."""
+        return self._list(_OF_KEY, (bucket, key)) if bucket.isascii() else []
+
+    def content(self, bucket: str, key: bytes) -> Operation | None:
+        """What decides whether there is an object, and which: the newest put, upload or delete. None: the remote."""
+        return _first(self._list(_CONTENT, (bucket, key))) if bucket.isascii() else None
+
+    def tags(self, bucket: str, key: bytes) -> Operation | None:
+        """The newest tag."""
+        return _first(self._list(_TAGS, (bucket, key))) if bucket.isascii() else None
+
+    def changes(self, bucket: str, prefix: bytes, after: bytes, limit: int, *, inclusive: bool = False) -> list[Change]:
+        """What keys behind ``after`` (or with it) that begin with ``prefix`` will be, in byte order; not those that stay
+        as they are."""
+        if not bucket.isascii():
+            return []
+        first = max(prefix, after if inclusive else after + b"\0")
+        parameters = {"bucket": bucket, "first": first, "last": _behind(prefix), "limit": limit}
+        rows = self._store.reader.execute(_CHANGES, parameters)
+        return [Change(row[0], Version(*row[1:]) if row[1] is not None else None) for row in rows]
+
+    def version(self, operation: Operation) -> Version | None:
+        """The version that an operation pushes; a delete marker of a delete. None: there is none, or it is gone."""
+        return _version(self._store.reader, operation)
+
+    def segments(self, version: Version) -> Sequence[Segment]:
+        """Its bodies, one after the other."""
+        return self._store.segments(version)
+
+    def digests(self, version: Version) -> list[bytes]:
+        """The MD5 of each of its bodies (16 bytes)."""
+        if version.upload is not None:
+            query = "SELECT body.md5 FROM part JOIN body ON body.id = part.body WHERE part.upload = ? ORDER BY number"
+            return [md5 for (md5,) in self._store.reader.execute(query, (version.upload,))]
+        return [md5 for (md5,) in self._store.reader.execute("SELECT md5 FROM body WHERE id = ?", (version.body,))]
+
+    def parts(self, version: Version) -> list[Part]:
+        """Of an object that came in parts: the client's own."""
+        return uploads.parts(self._store.reader, version.upload) if version.upload is not None else []
+
+    def pushed_parts(self, operation: Operation) -> dict[int, str]:
+        """ETags at the remote by the number of the part."""
+        query = "SELECT number, etag FROM pushed_part WHERE operation = ?"
+        return dict(self._store.reader.execute(query, (operation.seq,)).fetchall())
+
+    def last_version_id(self, operation: Operation) -> str | None:
+        """The version that the remote gave to what was pushed last of the same key."""
+        query = "SELECT version_id FROM ledger WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1"
+        row = self._store.reader.execute(query, (operation.bucket, operation.key)).fetchone()
+        return row[0] if row else None
+
+    def page(self, state: str | None, after: int, limit: int) -> list[Operation]:
+        """Those behind a ``seq``, in order; of one state, or of all."""
+        if state is None:
+            return self._list(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
+        return self._list(f"{_SELECT} WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?", (state, after, limit))
+
+    def totals(self) -> dict[str, dict[str, int]]:
+        """``count`` and ``bytes`` by state."""
+        rows = self._store.reader.execute("SELECT state, count(*), sum(size) FROM operation GROUP BY state")
+        return {state: {"count": count, "bytes": size} for state, count, size in rows}
+
+    def oldest(self) -> float | None:
+        """When the oldest that is neither failed nor held was accepted (Unix seconds)."""
+        query = "SELECT accepted FROM operation WHERE state IN ('pending', 'pushing') ORDER BY seq LIMIT 1"
+        return self._one(query)  # type: ignore[no-any-return]  # a REAL column
+
+    def waiting(self) -> int:
+        """How many are neither failed nor held."""
+        return int(self._one("SELECT count(*) FROM operation WHERE state IN ('pending', 'pushing')"))
+
+    def usage(self) -> tuple[int, int]:
+        """Bytes of all bodies, and how many operations have one."""
+        size, files = self._store.reader.execute("SELECT bytes, files FROM usage").fetchone()
+        return size, files
+
+    def versioning(self, bucket: str) -> str | None:
+        """As last asked: Enabled, Suspended, '' for never; None: not known."""
+        return versioning(self._store.reader, bucket)
+
+    # Changing.
+
+    async def begin(self, operation: Operation) -> bool:
+        """Before the first byte goes to the remote. False: the operation is gone, or not to be pushed any more."""
+
+        def change(connection: Connection) -> bool:
+            update = "UPDATE operation SET state = 'pushing', attempts = attempts + 1 WHERE seq = ? AND state IN (?, ?)"
+            return connection.execute(update, (operation.seq, PENDING, PUSHING)).rowcount == 1
+
+        return await self._store.database.change(change)
+
+    async def upload_begun(self, operation: Operation, upload_id: str | None) -> None:
+        """The remote's UploadId. None: forget it, and the parts that it had."""
+
+        def change(connection: Connection) -> None:
+            connection.execute("UPDATE operation SET remote_upload = ? WHERE seq = ?", (upload_id, operation.seq))
+            connection.execute("DELETE FROM pushed_part WHERE operation = ?", (operation.seq,))
+
+        await self._store.database.change(change)
+
+    async def part_pushed(self, operation: Operation, number: int, etag: str) -> None:
+        """The remote has that part."""
+
+        def change(connection: Connection) -> None:
+            insert = "INSERT OR REPLACE INTO pushed_part (operation, number, etag) VALUES (?, ?, ?)"
+            connection.execute(insert, (operation.seq, number, etag))
+
+        await self._store.database.change(change)
+
+    async def done(self, operation: Operation, pushed: Pushed) -> None:
+        """The remote confirmed it: it goes, with its bytes, and into the ledger."""
+
+        def change(connection: Connection) -> None:
+            now = time.time()
+            self._remove(connection, operation)
+            o, p = operation, pushed
+            row = (o.seq, o.bucket, o.key, o.kind, o.size, p.etag, p.checksum, p.version_id, o.accepted, now)
+            connection.execute(f"INSERT OR REPLACE INTO ledger VALUES ({', '.join('?' * 10)})", row)
+            connection.execute("DELETE FROM ledger WHERE pushed < ?", (now - self._ledger_age,))
+
+        await self._store.database.change(change)
+        self._left()
+
+    async def put_off(self, operation: Operation, error: Mapping[str, Any], until: float, *, ambiguous: bool) -> None:
+        """To be tried again, not before ``until`` (Unix seconds). ``ambiguous``: the remote may have it."""
+        state = PUSHING if ambiguous else PENDING
+        update = "UPDATE operation SET state = ?, error = ?, next_attempt = ? WHERE seq = ? AND state IN (?, ?)"
+        parameters = (state, json.dumps(error), until, operation.seq, PENDING, PUSHING)
+        await self._store.database.change(lambda connection: connection.execute(update, parameters) and None)
+
+    async def fail(self, operation: Operation, error: Mapping[str, Any]) -> None:
+        """The remote refused it for good. If a later change replaces it, it blocks nothing and is not seen any more."""
+
+        def change(connection: Connection) -> None:
+            newest = _first(_operations(connection.execute(_CONTENT, (operation.bucket, operation.key))))
+            superseded = operation.kind != TAG and newest is not None and newest.seq > operation.seq
+            update = "UPDATE operation SET state = ?, error = ?, superseded = ? WHERE seq = ?"
+            connection.execute(update, (FAILED, json.dumps(error), superseded, operation.seq))
+
+        await self._store.database.change(change)
+
+    async def retry(self, operation: Operation) -> bool:
+        """failed -> pending, as if it were new. False: it is not failed, or a later change replaces it."""
+        update = (
+            "UPDATE operation SET state = 'pending', attempts = 0, next_attempt = 0 "
+            "WHERE seq = ? AND state = 'failed' AND superseded = 0"
+        )
+        return await self._store.database.change(lambda c: c.execute(update, (operation.seq,)).rowcount == 1)
+
+    async def drop(self, operation: Operation) -> bool:
+        """Removes it and its bytes for good, and the tags that were meant for it: what the key was before is seen again.
+        One that is being sent may arrive all the same. False: it is gone already."""
+
+        def change(connection: Connection) -> bool:
+            if connection.execute("SELECT 1 FROM operation WHERE seq = ?", (operation.seq,)).fetchone() is None:
+                return False
+            self._remove(connection, operation)
+            behind = (o for o in older(connection, operation.bucket, operation.key) if o.seq > operation.seq)
+            if operation.kind != TAG:
+                for tag in itertools.takewhile(lambda o: o.kind == TAG, behind):
+                    self._remove(connection, tag)
+            return True
+
+        dropped = await self._store.database.change(change)
+        self._left()
+        return dropped
+
+    # Rows: for functions inside a transaction.
+
+    def _remove(self, connection: Connection, operation: Operation) -> None:
+        remove(connection, self._store, operation)
+
+    def _list(self, query: str, parameters: Sequence[object]) -> list[Operation]:
+        return _operations(self._store.reader.execute(query, parameters))
+
+    def _one(self, query: str) -> Any:
+        row = self._store.reader.execute(query).fetchone()
+        return row[0] if row else None
+
+
+def remove(connection: Connection, store: Store, operation: Operation) -> None:
+    """Removes an operation with its version and bytes, inside a transaction."""
+    version = _version(connection, operation)
+    if version is not None:
+        history.remove(connection, store.bodies, _bucket(connection, operation), version)
+    connection.execute("DELETE FROM pushed_part WHERE operation = ?", (operation.seq,))
+    connection.execute("DELETE FROM operation WHERE seq = ?", (operation.seq,))
+
+
+def older(connection: Connection, bucket: str, key: bytes) -> list[Operation]:
+    """Those of a key that are not superseded, in their order, inside a transaction."""
+    return _operations(connection.execute(_OF_KEY, (bucket, key)))
+
+
+def versioning(connection: Connection, bucket: str) -> str | None:
+    """See `Journal.versioning`."""
+    row = connection.execute("SELECT versioning FROM known_bucket WHERE name = ?", (bucket,)).fetchone()
+    return row[0] if row else None
+
+
+def _bucket(connection: Connection, operation: Operation) -> Bucket:
+    return find_bucket(connection, operation.bucket)
+
+
+def _version(connection: Connection, operation: Operation) -> Version | None:
+    if operation.version is None:
+        return None
+    where = "WHERE bucket = (SELECT id FROM bucket WHERE name = ?) AND key = ? AND seq = ?"
+    at = (operation.bucket, operation.key, operation.version)
+    row = connection.execute(f"SELECT {VERSION_COLUMNS}, 0 FROM object {where}", at).fetchone()
+    row = row or connection.execute(f"SELECT {VERSION_COLUMNS}, marker FROM noncurrent {where}", at).fetchone()
+    return Version(*row) if row else None
+
+
+def _operations(rows: Iterable[Sequence[Any]]) -> list[Operation]:
+    return [Operation(*row) for row in rows]
+
+
+def _first(found: list[Operation]) -> Operation | None:
+    return found[0] if found else None
+
+
+def _behind(prefix: bytes) -> bytes:
+    """The first key behind all that begin with the prefix."""
+    stripped = prefix.rstrip(b"\xff")
+    return stripped[:-1] + bytes((stripped[-1] + 1,)) if stripped else _LAST_KEY

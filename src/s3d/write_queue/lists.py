@@ -1,0 +1,31 @@
+"""Lists: what the remote will say once everything is pushed."""
+
+from __future__ import annotations
+
+from s3d.s3 import codec
+from s3d.s3.errors import RemoteUnreachable
+from s3d.s3.message import S3Request, S3Response
+from s3d.write_queue import list_objects as objects
+from s3d.write_queue import list_uploads as multipart
+from s3d.write_queue.operation import Change
+from s3d.write_queue.queue import Queue
+
+
+async def list_objects(queue: Queue, request: S3Request) -> S3Response:
+    """ListObjects, ListObjectsV2. RemoteUnreachable, unless what is known here is to be the answer then."""
+    members = codec.parse_request(request, b"")
+
+    def changes(prefix: bytes, first: bytes, limit: int, inclusive: bool) -> list[Change]:
+        return queue.journal.changes(request.bucket or "", prefix, first, limit, inclusive=inclusive)
+
+    try:
+        return await objects.list_objects(request, members, queue.inner, changes)
+    except RemoteUnreachable:
+        if queue.config.offline_list != "local":
+            raise
+    return await objects.list_local(request, members, changes)
+
+
+async def list_uploads(queue: Queue, request: S3Request) -> S3Response:
+    """ListMultipartUploads."""
+    return await multipart.list_multipart_uploads(request, codec.parse_request(request, b""), queue.inner, queue.store)

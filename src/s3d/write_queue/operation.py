@@ -1,0 +1,71 @@
+"""One change that is not yet at the remote."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from s3d.standalone.version import Version
+
+PUT, UPLOAD, DELETE, TAG = "put", "upload", "delete", "tag"
+"""An object of one body; a completed multipart upload; a delete; the whole tag set of an object."""
+PENDING, PUSHING, FAILED, HELD = "pending", "pushing", "failed", "held"
+
+SMALL = 8 << 20
+"""Bytes of a body up to which a push is short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A row of ``operation``; see `s3d.write_queue.schema` for the columns."""
+
+    seq: int
+    bucket: str
+    key: bytes
+    kind: str
+    state: str
+    accepted: float
+    version: int | None
+    size: int
+    headers: str
+    tags: str | None
+    attempts: int
+    next_attempt: float
+    error: str | None
+    superseded: int
+    """1: failed, and a later change replaces it: it is kept, is not seen, and blocks nothing."""
+    remote_upload: str | None
+
+    def header_list(self) -> list[tuple[str, str]]:
+        """The client's headers as they go to the remote."""
+        return [(name, value) for name, value in json.loads(self.headers)]
+
+    def tag_set(self) -> dict[str, str]:
+        """Of a tag: tags by key."""
+        found: dict[str, str] = json.loads(self.tags) if self.tags else {}
+        return found
+
+    def last_error(self) -> dict[str, Any] | None:
+        """``code``, ``message``, ``status`` and ``at`` (Unix seconds) of the last attempt's error."""
+        found: dict[str, Any] | None = json.loads(self.error) if self.error else None
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What the remote confirmed."""
+
+    version_id: str | None = None
+    etag: str | None = None
+    """Without its quotes."""
+    checksum: str | None = None
+    """ALGORITHM:BASE64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a key will be at the remote, for lists. ``version`` None: nothing."""
+
+    key: bytes
+    version: Version | None

@@ -1,0 +1,144 @@
+"""Pushing one operation: the requests, and what confirms them."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import re
+
+from s3d.local.bodies import Bodies
+from s3d.s3 import codec
+from s3d.s3.backend import Backend
+from s3d.s3.errors import RemoteUnreachable, S3Error
+from s3d.s3.message import S3Request, S3Response
+from s3d.standalone.version import Version, key_text
+from s3d.write_queue.answers import read_whole
+from s3d.write_queue.journal import Journal
+from s3d.write_queue.operation import DELETE, PUSHING, PUT, TAG, Operation, Pushed
+from s3d.write_queue.outcome import Refusal, of_error, refusal
+from s3d.write_queue.push_requests import has_checksum, headers_of, pushed, request_of
+from s3d.write_queue.push_upload import push_upload
+from s3d.write_queue.pushed_body import Bandwidth, check, request_body
+
+log = logging.getLogger("s3d.write_queue")
+
+_MD5 = re.compile(r"[0-9a-f]{32}(-\d+)?")
+_LOOKED_AT = re.compile(
+    r"x-amz-meta-.*|content-type|cache-control|content-disposition|content-encoding|content-language|expires",
+    re.IGNORECASE,
+)
+
+
+class Pusher:
+    """Sends operations through a Backend."""
+
+    def __init__(self, journal: Journal, inner: Backend, bodies: Bodies, bandwidth: Bandwidth) -> None:
+        self.journal = journal
+        self.bodies = bodies
+        self.bandwidth = bandwidth
+        self._inner = inner
+
+    async def push(self, operation: Operation) -> Pushed:
+        """What the remote confirmed. ``operation`` as it was before this attempt. Raises Refusal, RemoteUnreachable."""
+        if operation.kind == TAG:
+            return await self._tag(operation)
+        version = self.journal.version(operation)
+        if version is None:  # dropped meanwhile
+            return Pushed()
+        if operation.state == PUSHING and (found := await self.look(operation, version)) is not None:
+            log.debug("it was at the remote already", extra={"bucket": operation.bucket, "operation": operation.kind})
+            return found
+        if operation.kind == DELETE:
+            return await self._delete(operation)
+        if operation.kind == PUT:
+            return await self._put(operation, version)
+        return await push_upload(self, operation, version)
+
+    async def send(self, request: S3Request) -> S3Response:
+        """The answer, in memory. Raises Refusal for any that is not 2xx, RemoteUnreachable."""
+        response = await self.ask(request)
+        if not 200 <= response.status < 300:
+            raise refusal(response)
+        return response
+
+    async def ask(self, request: S3Request) -> S3Response:
+        """The answer, in memory, whatever it is. Raises Refusal, RemoteUnreachable."""
+        try:
+            return await read_whole(await self._inner(request))
+        except RemoteUnreachable:
+            raise
+        except S3Error as error:  # an embedded store raises what a remote answers
+            raise of_error(error) from error
+
+    async def _put(self, operation: Operation, version: Version) -> Pushed:
+        segments, digests = self.journal.segments(version), self.journal.digests(version)
+        await check(self.bodies, segments if version.size else (), digests if version.size else ())
+        request = request_of(operation, "PutObject", headers_of(operation, version))
+        request.body = await request_body(self.bodies, segments, self.bandwidth)
+        request.headers["Content-MD5"] = base64.b64encode(bytes.fromhex(version.etag)).decode()
+        response = await self.send(request)
+        await self.confirm(operation, version, response, response.headers.get("ETag"))
+        return pushed(response)
+
+    async def _delete(self, operation: Operation) -> Pushed:
+        response = await self.ask(request_of(operation, "DeleteObject"))
+        if response.status == 404 and refusal(response).code in ("NoSuchKey", "NotFound"):
+            return Pushed()
+        if not 200 <= response.status < 300:
+            raise refusal(response)
+        return pushed(response)
+
+    async def _tag(self, operation: Operation) -> Pushed:
+        members = {"Bucket": operation.bucket, "Key": key_text(operation.key)}
+        if operation.tags is None:
+            return pushed(await self.send(codec.build_request("DeleteObjectTagging", members)))
+        tag_set = [{"Key": key, "Value": value} for key, value in operation.tag_set().items()]
+        request = codec.build_request("PutObjectTagging", {**members, "Tagging": {"TagSet": tag_set}})
+        return pushed(await self.send(request))
+
+    async def look(self, operation: Operation, version: Version) -> Pushed | None:
+        """Whether the remote has it: what it would confirm, or None. Raises Refusal, RemoteUnreachable."""
+        response = await self.ask(request_of(operation, "HeadObject"))
+        if operation.kind == DELETE:
+            return pushed(response) if response.status == 404 else None
+        if response.status == 404:
+            return None
+        if response.status != 200:
+            raise refusal(response)
+        found = pushed(response)
+        is_it = found.etag == version.etag and response.headers.get("Content-Length") == str(version.size)
+        if not is_it or not _has_headers(operation, response):
+            return None
+        if found.version_id is not None and found.version_id == self.journal.last_version_id(operation):
+            return None  # that is the one before, with the same content
+        return found if await self._has_tags(operation, version) else None
+
+    async def _has_tags(self, operation: Operation, version: Version) -> bool:
+        if version.tags is None:
+            return True
+        response = await self.ask(request_of(operation, "GetObjectTagging"))
+        if response.status != 200 or not isinstance(response.body, bytes):
+            return False
+        found = codec.parse_response("GetObjectTagging", response, response.body).get("TagSet") or []
+        return {tag["Key"]: tag.get("Value", "") for tag in found} == version.tag_set()
+
+    async def confirm(self, operation: Operation, version: Version, response: S3Response, etag: str | None) -> None:
+        """Raises Refusal (ambiguous) unless the answer shows that the remote has these bytes."""
+        plain = (etag or "").strip('"').lower()
+        if plain == version.etag or has_checksum(response, version.checksum):
+            return
+        if "x-amz-server-side-encryption" not in response.headers and _MD5.fullmatch(plain):
+            raise Refusal("Unverified", f"The remote's ETag is {etag}, not {version.quoted_etag}.", 200, ambiguous=True)
+        there = await self.send(request_of(operation, "HeadObject"))  # ETags that say nothing about the bytes
+        if there.headers.get("Content-Length") != str(version.size):
+            size = there.headers.get("Content-Length")
+            raise Refusal("Unverified", f"The remote has {size} bytes, not {version.size}.", 200, ambiguous=True)
+
+
+def _has_headers(operation: Operation, response: S3Response) -> bool:
+    """Whether an object has the headers that the client gave it, and no user metadata beside them."""
+    wanted = {name.lower(): value.strip() for name, value in operation.header_list() if _LOOKED_AT.fullmatch(name)}
+    there = {name.lower(): value.strip() for name, value in response.headers.items() if _LOOKED_AT.fullmatch(name)}
+    return all(there.get(name) == value for name, value in wanted.items()) and not any(
+        name.startswith("x-amz-meta-") and name not in wanted for name in there
+    )

@@ -1,0 +1,80 @@
+"""The tables of the write queue beside those of `s3d.standalone.schema`; every column is explained here and nowhere else.
+
+The queue's directory is an embedded store in which each version and each delete marker is a change that is not yet at the
+remote. ``operation`` says what is to be done with it.
+"""
+
+from __future__ import annotations
+
+from s3d.standalone import schema
+
+_FIRST = f"""
+{schema.MIGRATIONS[0]}
+CREATE TABLE operation (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,      -- order of acceptance; never used again
+    bucket TEXT NOT NULL,                       -- its name
+    key BLOB NOT NULL,
+    kind TEXT NOT NULL,                         -- put, upload, delete, tag
+    state TEXT NOT NULL,                        -- pending, pushing (may be at the remote already), failed, held
+    accepted REAL NOT NULL,                     -- seconds since 1970
+    version INTEGER,                            -- object.seq or noncurrent.seq of what it pushes; NULL: tag
+    size INTEGER NOT NULL,                      -- bytes of the object; 0: delete, tag
+    headers TEXT NOT NULL,                      -- JSON, [[name, value], ...]: the client's, as they go to the remote
+    tags TEXT,                                  -- of a tag: JSON, {{key: value}}; NULL: none are to be left
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_attempt REAL NOT NULL DEFAULT 0,       -- seconds since 1970; not before that
+    error TEXT,                                 -- JSON of the last attempt's error
+    superseded INTEGER NOT NULL DEFAULT 0,      -- 1: failed, and a later change replaces all of it
+    remote_upload TEXT                          -- of an upload: the remote's UploadId
+);
+CREATE INDEX operation_key ON operation(bucket, key, seq, kind, superseded);
+CREATE INDEX operation_due ON operation(seq, next_attempt, size) WHERE state IN ('pending', 'pushing');
+CREATE INDEX operation_state ON operation(state, seq);
+CREATE TABLE upload_request (
+    upload INTEGER PRIMARY KEY,                 -- upload.id of an upload in progress
+    headers TEXT NOT NULL                       -- as operation.headers, of its CreateMultipartUpload
+);
+CREATE TABLE pushed_part (
+    operation INTEGER NOT NULL,                 -- operation.seq
+    number INTEGER NOT NULL,                    -- the part's
+    etag TEXT NOT NULL,                         -- as the remote gave it
+    PRIMARY KEY (operation, number)
+) WITHOUT ROWID;
+CREATE TABLE known_bucket (
+    name TEXT PRIMARY KEY,
+    versioning TEXT,                            -- Enabled, Suspended, '' (never enabled); NULL: the remote did not say
+    asked REAL NOT NULL                         -- seconds since 1970; 0: taken for granted, the remote was never asked
+) WITHOUT ROWID;
+CREATE TABLE last_answer (
+    name TEXT PRIMARY KEY,                      -- of the operation: ListBuckets
+    value TEXT NOT NULL                         -- the document that the remote answered last
+) WITHOUT ROWID;
+CREATE TABLE ledger (
+    seq INTEGER PRIMARY KEY,                    -- operation.seq of what is at the remote
+    bucket TEXT NOT NULL,
+    key BLOB NOT NULL,
+    kind TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    etag TEXT,                                  -- these three as the remote confirmed them
+    checksum TEXT,
+    version_id TEXT,
+    accepted REAL NOT NULL,
+    pushed REAL NOT NULL
+);
+CREATE INDEX ledger_pushed ON ledger(pushed);
+CREATE INDEX ledger_key ON ledger(bucket, key, seq);
+CREATE TABLE usage (
+    bytes INTEGER NOT NULL,                     -- of all bodies
+    files INTEGER NOT NULL                      -- operations that have one
+);
+INSERT INTO usage VALUES (0, 0);
+CREATE TRIGGER body_came AFTER INSERT ON body BEGIN UPDATE usage SET bytes = bytes + new.size; END;
+CREATE TRIGGER body_went AFTER DELETE ON body BEGIN UPDATE usage SET bytes = bytes - old.size; END;
+CREATE TRIGGER operation_came AFTER INSERT ON operation WHEN new.kind IN ('put', 'upload')
+    BEGIN UPDATE usage SET files = files + 1; END;
+CREATE TRIGGER operation_went AFTER DELETE ON operation WHEN old.kind IN ('put', 'upload')
+    BEGIN UPDATE usage SET files = files - 1; END;
+"""
+
+MIGRATIONS = (_FIRST,)
+"""One script for each version of the tables; a released one never changes."""

@@ -1,0 +1,157 @@
+"""Multipart uploads that were begun here: kept whole, until they are completed, in the queue's store. Those that were begun
+at the remote stay there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from s3d.local.database import Connection
+from s3d.s3 import codec
+from s3d.s3.errors import S3Error
+from s3d.s3.message import S3Request, S3Response, body_length
+from s3d.standalone.answers import moment
+from s3d.standalone.copy_source import CopySource
+from s3d.standalone.store import now
+from s3d.standalone.stored_body import StoredBody
+from s3d.standalone.version import key_text
+from s3d.write_queue.accept import accepted, goes_straight
+from s3d.write_queue.answers import pending, read_whole
+from s3d.write_queue.changes import local_source, source_of
+from s3d.write_queue.observer import Accepted
+from s3d.write_queue.queue import Queue
+
+_IS_HERE = "SELECT 1 FROM upload WHERE upload_id = ?1 UNION ALL SELECT 1 FROM completed WHERE upload_id = ?1"
+_FORGET_REQUESTS = "DELETE FROM upload_request WHERE upload NOT IN (SELECT id FROM upload)"
+_CONDITIONS = {
+    "x-amz-copy-source-if-match": "If-Match",
+    "x-amz-copy-source-if-none-match": "If-None-Match",
+    "x-amz-copy-source-if-modified-since": "If-Modified-Since",
+    "x-amz-copy-source-if-unmodified-since": "If-Unmodified-Since",
+}
+
+
+async def create_upload(queue: Queue, request: S3Request) -> S3Response:
+    if goes_straight(request):
+        return await queue.after_push(request)
+    await queue.buckets.require(request.bucket or "")
+    return await queue.answer(await accepted(request))
+
+
+async def upload_part(queue: Queue, request: S3Request) -> S3Response:
+    """Raises EntityTooLarge for the part with which the upload outgrows the queue."""
+    if not _is_here(queue, request):
+        return await queue.inner(request)
+    _check_not_straight(request)
+    size = body_length(request.body)
+    _check_fits(queue, request, size)
+    call = await accepted(request)
+    with await queue.room.reserve(size, files=0):
+        return await _settled(queue, await queue.answer(call))
+
+
+async def upload_part_copy(queue: Queue, request: S3Request) -> S3Response:
+    """A part of an object that is here, or at the remote: then its bytes are fetched."""
+    if not _is_here(queue, request):
+        source = source_of(request)
+        await queue.push(source.bucket, source.key)
+        return await queue.inner(request)
+    _check_not_straight(request)
+    source = source_of(request)
+    operation = await local_source(queue, request, source)
+    if operation is None:
+        return await _fetch_part(queue, request, source)
+    _check_fits(queue, request, operation.size)
+    with await queue.room.reserve(operation.size, files=0):
+        return await _settled(queue, await queue.answer(await accepted(request)))
+
+
+async def complete_upload(queue: Queue, request: S3Request) -> S3Response:
+    """Raises NotImplemented for a condition: only the remote could judge that, and it has no such upload."""
+    if not _is_here(queue, request):
+        return await queue.after_push(request)
+    _check_not_straight(request)
+    with await queue.room.reserve(0):  # its bytes are there
+        return await queue.accept(await accepted(request))
+
+
+async def abort_upload(queue: Queue, request: S3Request) -> S3Response:
+    if not _is_here(queue, request):
+        return await queue.inner(request)
+    response = await queue.answer(await accepted(request))
+    queue.store.database.change_later(_forget_requests)
+    return await _settled(queue, response)
+
+
+async def list_parts(queue: Queue, request: S3Request) -> S3Response:
+    if not _is_here(queue, request):
+        return await queue.inner(request)
+    return await queue.answer(await accepted(request))
+
+
+def _is_here(queue: Queue, request: S3Request) -> bool:
+    upload_id = request.parameter("uploadId") or ""
+    return upload_id.isascii() and queue.store.reader.execute(_IS_HERE, (upload_id,)).fetchone() is not None
+
+
+def _check_not_straight(request: S3Request) -> None:
+    if goes_straight(request):
+        message = (
+            "The queue took this upload in and cannot judge conditions or use a customer's keys: begin it with them."
+        )
+        raise S3Error("NotImplemented", message)
+
+
+def _check_fits(queue: Queue, request: S3Request, size: int) -> None:
+    """Raises EntityTooLarge."""
+    query = "SELECT coalesce(sum(part.size), 0) FROM upload JOIN part ON part.upload = upload.id WHERE upload_id = ?"
+    there: int = queue.store.reader.execute(query, (request.parameter("uploadId"),)).fetchone()[0]
+    if there + size > queue.config.max_size:
+        elements = {"ProposedSize": str(there + size), "MaxSizeAllowed": str(queue.config.max_size)}
+        raise S3Error("EntityTooLarge", "The upload is larger than the write queue may be.", elements=elements)
+
+
+async def _settled(queue: Queue, response: S3Response) -> S3Response:
+    queue.settle()
+    return response
+
+
+def _forget_requests(connection: Connection) -> None:
+    connection.execute(_FORGET_REQUESTS)
+
+
+# A part from an object at the remote.
+
+
+async def _fetch_part(queue: Queue, request: S3Request, source: CopySource) -> S3Response:
+    """Gets the bytes and takes them in as the part. Raises what the remote says, RemoteUnreachable."""
+    got = await queue.inner(_get(request, source))
+    if got.status == 304:  # a copy has one outcome only for conditions that do not hold
+        raise S3Error("PreconditionFailed")
+    if got.status not in (200, 206):
+        return await read_whole(got)
+    async with StoredBody(got.body, int(got.headers["Content-Length"])) as received:
+        _check_fits(queue, request, received.length)
+        members: dict[str, Any] = {"Bucket": request.bucket, "Key": request.key}
+        members |= {"PartNumber": int(request.parameter("partNumber") or 0), "UploadId": request.parameter("uploadId")}
+        put = codec.build_request("UploadPart", members)
+        put.body, put.request_id = received, request.request_id
+        with await queue.room.reserve(received.length, files=0):
+            answer = await _settled(queue, await queue.answer(Accepted(put, members)))
+    etag = answer.headers["ETag"]
+    result = {"CopyPartResult": {"ETag": etag, "LastModified": moment(now())}}
+    return pending(codec.build_response("UploadPartCopy", result), request.request_id)
+
+
+def _get(request: S3Request, source: CopySource) -> S3Request:
+    members = {"Bucket": source.bucket, "Key": key_text(source.key), "VersionId": source.version_id}
+    wanted = codec.build_request("GetObject", {name: value for name, value in members.items() if value is not None})
+    for name, value in request.headers.items():
+        lower = name.lower()
+        if lower in _CONDITIONS:
+            wanted.headers[_CONDITIONS[lower]] = value
+        elif lower == "x-amz-copy-source-range":
+            wanted.headers["Range"] = value
+        elif lower.startswith("x-amz-copy-source-server-side-encryption-"):
+            wanted.headers[lower.replace("copy-source-", "", 1)] = value
+    wanted.request_id = request.request_id
+    return wanted
