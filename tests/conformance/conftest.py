@@ -3,13 +3,14 @@ in front of s3d's server, in front of either; and Remote in front of real server
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 from conformance.calling import Refused, call
-from conformance.capabilities import CAPABILITIES, PEERS
+from conformance.capabilities import CAPABILITIES, NOT_FOR, PEERS
 from conformance.versioned import delete, known, versioning
 from model.memory import Memory
 from peers import ACCESS_KEY, REGION, SECRET_KEY
@@ -19,11 +20,14 @@ from s3d.remote.config import RemoteConfig
 from s3d.remote.credentials import Static
 from s3d.s3.backend import Backend
 from s3d.s3.errors import S3Error
+from s3d.s3.message import S3Request, S3Response
 from s3d.s3.sigv4 import Credentials
 from s3d.server.config import ServerConfig
 from s3d.server.listener import Server
 from s3d.standalone.backend import Standalone
 from s3d.standalone.config import StandaloneConfig
+from s3d.write_queue.backend import WriteQueue
+from s3d.write_queue.config import WriteQueueConfig
 
 DEVIATES = (AssertionError, KeyError, Refused, pytest.fail.Exception)
 """How a test fails when a peer does something else."""
@@ -31,7 +35,10 @@ DEVIATES = (AssertionError, KeyError, Refused, pytest.fail.Exception)
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
-        names = [pytest.param(name, marks=[pytest.mark.peer] if name in PEERS else []) for name in CAPABILITIES]
+        fit = [
+            name for name in CAPABILITIES if metafunc.module.__name__.rpartition(".")[2] not in NOT_FOR.get(name, ())
+        ]
+        names = [pytest.param(name, marks=[pytest.mark.peer] if name in PEERS else []) for name in fit]
         metafunc.parametrize("backend", names, indirect=True)
 
 
@@ -56,6 +63,10 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
             yield await stack.enter_async_context(_remote(request.getfixturevalue(PEERS[request.param]).url))
             return
         inner: Backend = Memory()
+        if request.param == "queue":
+            directory = request.getfixturevalue("tmp_path") / "queue"
+            yield await stack.enter_async_context(_behind_a_queue(inner, directory))
+            return
         if request.param.startswith("standalone"):
             inner = await stack.enter_async_context(_standalone(request.getfixturevalue("standalone_directory")))
         yield await stack.enter_async_context(_behind_a_server(inner)) if "stack" in request.param else inner
@@ -75,6 +86,22 @@ async def _standalone(directory: Path) -> AsyncIterator[Backend]:
         yield store
     finally:
         await store.close()
+
+
+@contextlib.asynccontextmanager
+async def _behind_a_queue(inner: Backend, directory: Path) -> AsyncIterator[Backend]:
+    """A remote that takes its time, so that what was accepted is read before it is pushed."""
+
+    async def slow(request: S3Request) -> S3Response:
+        await asyncio.sleep(0.01)
+        return await inner(request)
+
+    queue = WriteQueue(WriteQueueConfig(directory, free_space=0), slow)
+    await queue.open()
+    try:
+        yield queue
+    finally:
+        await queue.close()
 
 
 @contextlib.asynccontextmanager

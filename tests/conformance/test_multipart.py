@@ -129,6 +129,7 @@ async def test_a_wrong_completion(backend: Backend, upload: Members, parts: list
     assert len((await call(backend, "ListParts", upload))["Parts"]) == 2
 
 
+@pytest.mark.capability("complete_where_nothing_is")
 async def test_complete_only_where_nothing_is(backend: Backend, upload: Members) -> None:
     await call(backend, "PutObject", _object(upload), b"before")
     await _part(backend, upload, 1, TAIL)

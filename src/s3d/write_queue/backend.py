@@ -61,6 +61,7 @@ _HANDLERS: dict[str, Handler] = {
     "ListObjects": lists.list_objects,
     "ListObjectsV2": lists.list_objects,
     "ListMultipartUploads": lists.list_uploads,
+    "ListObjectVersions": bucket_level.list_versions,
     # Buckets
     "ListBuckets": bucket_level.list_buckets,
     "HeadBucket": bucket_level.head_bucket,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from multidict import CIMultiDict
 
 from s3d.s3.errors import RemoteUnreachable, S3Error
 from s3d.s3.message import S3Request, S3Response
+from s3d.standalone.version import key_bytes
 from s3d.write_queue.answers import STALE, STATE, read_whole
 from s3d.write_queue.queue import Queue
+
+_AT_ONCE = 1000
+"""Keys that are looked up at a time."""
 
 
 async def list_buckets(queue: Queue, request: S3Request) -> S3Response:
@@ -42,13 +48,18 @@ async def head_bucket(queue: Queue, request: S3Request) -> S3Response:
 async def delete_bucket(queue: Queue, request: S3Request) -> S3Response:
     """After everything for it was pushed: to the remote it may be empty now, and not then."""
     bucket = request.bucket or ""
-    if any(change.version is not None for change in queue.journal.changes(bucket, b"", b"", 1000)):
+    if any(change.version is not None for change in queue.journal.changes(bucket, b"", b"", _AT_ONCE)):
         raise S3Error("BucketNotEmpty", elements={"BucketName": bucket})
-    for change in queue.journal.changes(bucket, b"", b"", 1000):
-        await queue.push(bucket, change.key)
+    await _push_all(queue, bucket, b"")
     response = await queue.inner(request)
     await queue.buckets.forget(bucket)
     return response
+
+
+async def list_versions(queue: Queue, request: S3Request) -> S3Response:
+    """Versions are the remote's to give: what waits below the prefix is pushed first."""
+    await _push_all(queue, request.bucket or "", key_bytes(request.parameter("prefix") or ""))
+    return await queue.inner(request)
 
 
 async def put_versioning(queue: Queue, request: S3Request) -> S3Response:
@@ -56,3 +67,16 @@ async def put_versioning(queue: Queue, request: S3Request) -> S3Response:
     response = await queue.inner(request)
     await queue.buckets.forget(request.bucket or "")
     return response
+
+
+async def _push_all(queue: Queue, bucket: str, prefix: bytes) -> None:
+    """Returns when nothing waits for keys that begin with the prefix. RemoteUnreachable, S3Error."""
+    wait = queue.config.max_wait
+    try:
+        async with asyncio.timeout(wait):
+            while waiting := queue.journal.changes(bucket, prefix, b"", _AT_ONCE):
+                for change in waiting:
+                    await queue.push(bucket, change.key)
+    except TimeoutError as error:
+        message = f"What waits for this bucket in the write queue was not pushed within {wait:g} s."
+        raise RemoteUnreachable(message) from error
