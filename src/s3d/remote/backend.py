@@ -186,7 +186,7 @@ def may_repeat(request: S3Request) -> bool:
     """
     if request.method in _READS:
         return True
-    if request.operation not in _REPEATABLE or not is_replayable(request.body):
+    if request.once or request.operation not in _REPEATABLE or not is_replayable(request.body):
         return False
     return not any(_makes_it_depend(name.lower()) for name in request.headers)
 

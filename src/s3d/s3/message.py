@@ -86,6 +86,8 @@ class S3Request:
     payload_sha256: str | None = None
     """Lower-case hex SHA-256 of the body as the client declared it, if it did."""
     request_id: str = ""
+    once: bool = False
+    """Not to be sent a second time, whatever becomes of the first: who made it looks first what that has done."""
 
     def parameter(self, name: str) -> str | None:
         """The first query parameter of that name, or None."""

@@ -65,7 +65,7 @@ async def list_versions(queue: Queue, request: S3Request) -> S3Response:
 async def put_versioning(queue: Queue, request: S3Request) -> S3Response:
     """What is known of the bucket is not true any more."""
     response = await queue.inner(request)
-    await queue.buckets.forget(request.bucket or "")
+    await queue.buckets.refresh(request.bucket or "")
     return response
 
 

@@ -42,6 +42,12 @@ class KnownBuckets:
             self._asking[name] = task = asyncio.get_running_loop().create_task(self._ask_again(name))
             task.add_done_callback(lambda _: self._asking.pop(name, None))
 
+    async def refresh(self, name: str) -> None:
+        """Its versioning may have changed: until the remote has said what it is, nobody knows."""
+        if name in self._asked:
+            await self._remember(name, None, 0.0)
+            await self._ask_again(name)
+
     async def forget(self, name: str) -> None:
         """It was deleted, or may have been: the next to use it asks."""
         self._asked.pop(name, None)

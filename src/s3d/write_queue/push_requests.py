@@ -17,6 +17,7 @@ def request_of(operation: Operation, name: str, headers: CIMultiDict[str] | None
     request = codec.build_request(name, {"Bucket": operation.bucket, "Key": key_text(operation.key)})
     if headers is not None:
         request.headers.extend(headers)
+    request.once = True
     return request
 
 

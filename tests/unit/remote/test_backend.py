@@ -279,3 +279,10 @@ async def test_only_a_read_is_repeated_after_a_part_of_an_answer(method: str, op
     with pytest.raises(RemoteUnreachable):
         await remote(request(method, operation))
     assert len(remote.sent) == times
+
+
+def test_what_is_to_be_sent_once_is_not_repeated() -> None:
+    request = S3Request("PUT", "PutObject", "b", "k", body=b"x")
+    assert may_repeat(request)
+    request.once = True
+    assert not may_repeat(request)

@@ -22,11 +22,9 @@ class Pending:
 
     def changes(self, prefix: bytes, first: bytes, limit: int, inclusive: bool) -> list[Change]:
         """As `Journal.changes`."""
-        found = []
-        for key in sorted(map(key_bytes, self._bodies)):
-            if key.startswith(prefix) and (key > first or (inclusive and key == first)):
-                found.append(Change(key, self._version(key)))
-        return found[:limit]
+        found = [key for key in map(key_bytes, self._bodies) if key.startswith(prefix)]
+        behind = sorted(key for key in found if key > first or (inclusive and key == first))
+        return [Change(key, self._version(key)) for key in behind[:limit]]
 
     def _version(self, key: bytes) -> Version | None:
         body = self._bodies[key.decode("utf-8", "surrogateescape")]
