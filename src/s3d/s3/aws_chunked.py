@@ -24,6 +24,7 @@ from enum import Enum, auto
 from typing import ClassVar
 
 from s3d.s3.errors import S3Error
+from s3d.s3.sigv4 import EMPTY_SHA256
 
 MAX_SIZE_LINE = 1024
 """Bytes of a line that opens a chunk; the longest that a known sender writes has about 180 (ECDSA)."""
@@ -235,11 +236,13 @@ _KINDS = {
     "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER": ContentSha256(streaming=True, signed=True, trailer=True),
 }
 _HEX_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
+_READ = {**_KINDS, EMPTY_SHA256: ContentSha256(EMPTY_SHA256)}
+"""The values that come again and again; that of no bytes is in every request without a body."""
 
 
 def content_sha256_kind(value: str) -> ContentSha256:
     """Reads a value of ``x-amz-content-sha256``. Raises InvalidArgument if it is none of those that S3 knows."""
-    if kind := _KINDS.get(value):
+    if kind := _READ.get(value):
         return kind
     if _HEX_SHA256.fullmatch(value):
         return ContentSha256(value.lower())

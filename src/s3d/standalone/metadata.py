@@ -126,7 +126,12 @@ def stored_headers(headers: CIMultiDict[str]) -> str:
         raise S3Error("MetadataTooLarge", elements=elements)
     if not kept.get("Content-Type"):
         kept["Content-Type"] = _DEFAULT_TYPE
-    return json.dumps(list(kept.items()))
+    return _encoded(tuple(kept.items()))
+
+
+@lru_cache(256)  # most objects of an application have the same
+def _encoded(fields: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps(fields)
 
 
 def storage_class(headers: CIMultiDict[str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,8 +89,7 @@ def _head(store: Store, call: Call, found: _Found) -> tuple[S3Response, int, int
     """The answer without its body, and which bytes that has."""
     members, version = call.members, found.version
     check_read(members, version)
-    headers = CIMultiDict(_described(found.versioning, version))
-    headers.extend(headers_of(version.headers))
+    headers = CIMultiDict([*_described(found.versioning, version), *headers_of(version.headers)])
     for name, value in call.request.query:
         if name in _OVERRIDES:
             headers[_OVERRIDES[name]] = _overriding(name, value)
@@ -136,17 +135,20 @@ def _where(store: Store, call: Call, version: Version, headers: CIMultiDict[str]
     return (sum(before.size for before in parts[: number - 1]), part.size)
 
 
-def _described(versioning: str | None, version: Version) -> Iterable[tuple[str, str]]:
+def _described(versioning: str | None, version: Version) -> list[tuple[str, str]]:
     """The headers beside those that came with the object."""
-    yield "Last-Modified", http_date(version.modified)
-    yield "ETag", version.quoted_etag
-    yield "Accept-Ranges", "bytes"
+    described = [
+        ("Last-Modified", http_date(version.modified)),
+        ("ETag", version.quoted_etag),
+        ("Accept-Ranges", "bytes"),
+    ]
     if versioning is not None:
-        yield "x-amz-version-id", version.version_id
+        described.append(("x-amz-version-id", version.version_id))
     if version.storage_class is not None:  # S3 leaves it out for STANDARD
-        yield "x-amz-storage-class", version.storage_class
+        described.append(("x-amz-storage-class", version.storage_class))
     if version.tags is not None:
-        yield "x-amz-tagging-count", str(len(version.tag_set()))
+        described.append(("x-amz-tagging-count", str(len(version.tag_set()))))
+    return described
 
 
 def _range(call: Call, version: Version) -> tuple[int, int] | None:

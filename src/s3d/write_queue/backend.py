@@ -6,6 +6,7 @@ goes to the other one as it came, behind the operations that wait for its key.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -35,6 +36,9 @@ from s3d.write_queue.room import Room
 from s3d.write_queue.schema import MIGRATIONS
 
 log = logging.getLogger("s3d.write_queue")
+
+_LOOK = 60.0
+"""Seconds between two looks at the age of the oldest operation."""
 
 Handler = Callable[[Queue, S3Request], Awaitable[S3Response]]
 
@@ -79,6 +83,7 @@ class WriteQueue:
         self._lock = Lock(config.directory)
         self._open: Queue | None = None
         self._observer: Observer | None = None
+        self._watch: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         """Takes the directory and goes on with what is in it; asks no remote. Raises CannotOpen, DirectoryInUse."""
@@ -99,6 +104,7 @@ class WriteQueue:
         if waiting := self._open.journal.waiting():
             log.info("operations of the last run are still to be pushed", extra={"operations": waiting})
         self._open.engine.start()
+        self._look_at_age()
 
     def _assemble(self, database: Database, bodies: Bodies) -> Queue:
         config = self._config
@@ -114,6 +120,8 @@ class WriteQueue:
         """Pushes for up to ``grace`` seconds, and lets go of the directory. How many operations are left. Also after an
         `open` that failed."""
         left = 0
+        if self._watch is not None:
+            self._watch.cancel()
         try:
             if self._open is not None:
                 left = await self._open.engine.stop(grace)
@@ -139,6 +147,16 @@ class WriteQueue:
     def _queue(self) -> Queue:
         assert self._open is not None, "the queue is not open"  # noqa: S101  whoever composes opens before it serves
         return self._open
+
+    def _look_at_age(self) -> None:
+        """Warns, once in that time, of operations that wait longer than the configuration says."""
+        limit, oldest = self._config.max_age, self._queue.journal.oldest()
+        overdue = oldest is not None and time.time() - oldest > limit
+        if overdue and oldest is not None:
+            told = {"age_seconds": round(time.time() - oldest), "operations": self._queue.journal.waiting()}
+            log.warning("the write queue holds operations that are older than S3D_WRITE_QUEUE_MAX_AGE", extra=told)
+        pause = limit if overdue else min(limit, _LOOK)
+        self._watch = asyncio.get_running_loop().call_later(pause, self._look_at_age)
 
     def _settle(self) -> None:
         if self._open is not None:

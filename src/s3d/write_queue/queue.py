@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, field
 
 from s3d.s3.backend import Backend
 from s3d.s3.errors import S3Error
@@ -17,7 +18,13 @@ from s3d.write_queue.journal import Journal
 from s3d.write_queue.known_buckets import KnownBuckets
 from s3d.write_queue.observer import Accepted
 from s3d.write_queue.operation import DELETE, FAILED, Operation
+from s3d.write_queue.outcome import Refusal
+from s3d.write_queue.pushed_body import check
 from s3d.write_queue.room import Room
+
+log = logging.getLogger("s3d.write_queue")
+
+_REMEMBERED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,8 @@ class Queue:
     buckets: KnownBuckets
     room: Room
     engine: Engine
+    verified: set[int] = field(default_factory=set)
+    """``seq`` of operations whose bodies were compared with their MD5 since the start."""
 
     def content(self, request: S3Request) -> Operation | None:
         """What decides about the object that a request names, or None: the remote."""
@@ -60,6 +69,26 @@ class Queue:
         except S3Error as error:
             raise without_versions(error) from error
         return pending(response, call.request.request_id, state)
+
+    async def verify(self, operation: Operation) -> None:
+        """Compares the bodies of an operation with their MD5, once: what the disk has damaged is never served, and the
+        operation fails. InternalError."""
+        version = self.journal.version(operation) if operation.seq not in self.verified else None
+        if version is None or not version.size:
+            return
+        try:
+            await check(self.store.bodies, self.journal.segments(version), self.journal.digests(version))
+        except Refusal as damage:
+            if self.journal.version(operation) is None:  # it was pushed meanwhile, and its file is gone
+                return
+            log.error(
+                "a body in the write queue is damaged", extra={"bucket": operation.bucket, "error": damage.message}
+            )
+            await self.journal.fail(operation, damage.document())
+            raise S3Error("InternalError", damage.message) from damage
+        if len(self.verified) >= _REMEMBERED:
+            self.verified.clear()
+        self.verified.add(operation.seq)
 
     def settle(self) -> None:
         """Tells the limits what is there."""

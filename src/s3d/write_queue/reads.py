@@ -39,6 +39,8 @@ async def _read(queue: Queue, request: S3Request, operation: Operation) -> S3Res
     if goes_straight(request):
         return await queue.after_push(request)
     check_there(operation, request.key or "")
+    if request.operation == "GetObject":
+        await queue.verify(operation)
     try:
         return await queue.answer(await accepted(request), state_of(operation))
     except S3Error as error:

@@ -27,8 +27,8 @@ Fault = Callable[[S3Request], Any]
 
 @dataclass
 class Faulty:
-    """A Backend around the model. ``before`` and ``after`` see each request with its body, and may raise; ``turn``, where it is
-    set, is waited for; ``most`` is how many were under way at once."""
+    """A Backend around the model. ``before`` and ``after`` see each request with its body, and may raise; ``turn``, if it
+    is set, is waited for; ``most`` is how many were under way at once."""
 
     inner: Memory = field(default_factory=Memory)
     before: Fault = lambda request: None
