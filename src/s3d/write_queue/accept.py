@@ -68,9 +68,11 @@ _OF_COPIES = ("x-amz-acl", "x-amz-grant-", "x-amz-storage-class", "x-amz-server-
 
 def goes_straight(request: S3Request) -> bool:
     """Whether only the remote can say what becomes of it: versions, conditions of a change, a customer's own encryption
-    keys, object lock."""
+    keys, keys of KMS, object lock."""
     if any(name == "versionId" for name, _ in request.query):
         return True
+    if "kms" in request.headers.get("x-amz-server-side-encryption", "").lower():
+        return True  # its ETag is not the MD5 of the body, and nobody else can know it
     conditions = () if request.operation in _READS else _CHANGE_CONDITIONS
     return any(name.lower().startswith((*_STRAIGHT, *conditions)) for name in request.headers)
 

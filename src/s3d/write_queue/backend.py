@@ -21,6 +21,7 @@ from s3d.local.directory import CannotOpen, Lock, make, sync_directory
 from s3d.s3.backend import Backend
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response
+from s3d.standalone import multipart
 from s3d.standalone.store import Store
 from s3d.standalone.version import key_bytes
 from s3d.write_queue import bucket_level, changes, lists, reads, uploads
@@ -213,16 +214,17 @@ class WriteQueue:
         """For the status page."""
         journal = self._queue.journal
         size, files = journal.usage()
-        oldest = journal.oldest()
+        oldest, states = journal.oldest(), journal.totals()
         return {
             "directory": str(self._config.directory),
-            "states": journal.totals(),
-            "waiting": sum(journal.totals().get(state, {}).get("count", 0) for state in (PENDING, PUSHING)),
+            "states": states,
+            "waiting": sum(states.get(state, {}).get("count", 0) for state in (PENDING, PUSHING)),
             "oldest_age": None if oldest is None else round(max(0.0, time.time() - oldest), 3),
             "bytes": size,
             "files": files,
             "max_bytes": self._config.max_size,
             "max_files": self._config.max_files,
+            "abandoned_uploads": multipart.abandoned(self._queue.store, multipart.ABANDONED_AFTER)[0],
             "superseded": self._observer.superseded if self._observer else 0,
             "engine": self._queue.engine.document(),
         }

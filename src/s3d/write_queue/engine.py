@@ -34,6 +34,10 @@ log = logging.getLogger("s3d.write_queue")
 _AHEAD = 64
 """Operations that are looked up at a time."""
 _FIRST_PROBE, _LAST_PROBE = 0.2, 30.0  # seconds
+_FIRST_REST, _LAST_REST = 0.1, 30.0
+"""Seconds in which nothing is begun after the remote said that it is overloaded, or that it is broken: twice as long each
+time, until something succeeds."""
+_OVERLOADED = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"})
 _AFTER_DEFECT = 60.0
 """Seconds until an operation is tried again that met a defect of ours."""
 
@@ -63,6 +67,8 @@ class Engine:
         self._probe: asyncio.Task[None] | None = None
         self._away: str | None = None
         self._paused = False
+        self._rest = _FIRST_REST
+        self._rests_until = 0.0
         self.pace = Pace()
 
     def start(self) -> None:
@@ -99,7 +105,7 @@ class Engine:
         """Returns when nothing waits any more, or the time (seconds) is over. How many operations are left."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self._journal.waiting() and not (unless_away and (self._away or self._paused)):
+                while not self._journal.is_drained() and not (unless_away and (self._away or self._paused)):
                     await self._change()
         return self._journal.waiting()
 
@@ -150,11 +156,14 @@ class Engine:
                     await self._wake.wait()
 
     def _launch(self) -> None:
+        loop = asyncio.get_running_loop()
         while not self._paused and self._away is None and len(self._pushing) < self._workers:
+            if loop.time() < self._rests_until:
+                return
             operation = self._next()
             if operation is None:
                 return
-            task = asyncio.get_running_loop().create_task(self._work(operation))
+            task = loop.create_task(self._work(operation))
             self._pushing[operation.seq] = operation, task
 
     def _next(self) -> Operation | None:
@@ -179,6 +188,9 @@ class Engine:
         """Seconds until something has to be tried again; None: not before `wake`."""
         if self._paused or self._away is not None or len(self._pushing) >= self._workers:
             return None
+        rest = self._rests_until - asyncio.get_running_loop().time()
+        if rest > 0:
+            return rest
         at = self._journal.next_attempt()
         if at is None:
             return None
@@ -215,6 +227,7 @@ class Engine:
         except S3Error as error:  # reading the body: too many open files, a disk that fails
             await self._refused(current, of_error(error))
         else:
+            self._rest = _FIRST_REST
             await self._journal.done(current, pushed)
             self.pace.add(current.size)
 
@@ -225,6 +238,9 @@ class Engine:
             await self._journal.fail(operation, error.document())
             return
         log.warning("an operation is put off", extra=told)
+        if error.status >= 500 or error.status == 429 or error.code in _OVERLOADED:
+            self._rests_until = asyncio.get_running_loop().time() + self._rest * random.uniform(0.5, 1.0)  # noqa: S311
+            self._rest = min(_LAST_REST, self._rest * 2)
         until = time.time() + delay(operation.attempts + 1)
         await self._journal.put_off(operation, error.document(), until, ambiguous=error.ambiguous)
 

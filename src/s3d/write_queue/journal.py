@@ -156,6 +156,11 @@ class Journal:
         """How many are neither failed nor held."""
         return int(self._one("SELECT count(*) FROM operation WHERE state IN ('pending', 'pushing')"))
 
+    def is_drained(self) -> bool:
+        """Whether none is left that is neither failed nor held: as `waiting`, without counting."""
+        query = "SELECT 1 FROM operation WHERE state IN ('pending', 'pushing') LIMIT 1"
+        return self._store.reader.execute(query).fetchone() is None
+
     def usage(self) -> tuple[int, int]:
         """Bytes of all bodies, and how many operations have one."""
         size, files = self._store.reader.execute("SELECT bytes, files FROM usage").fetchone()

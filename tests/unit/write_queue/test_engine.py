@@ -367,6 +367,30 @@ async def test_tags_that_come_while_it_is_sent_come_after_it(tmp_path: Path) -> 
         ]
 
 
+async def test_a_remote_that_is_overloaded_is_left_alone_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s3d.write_queue.engine.delay", lambda attempts: 0.05)
+    monkeypatch.setattr("s3d.write_queue.engine._FIRST_REST", 0.02)
+    async with running(tmp_path, workers=2, start=False) as it:
+        for number in range(200):
+            await it.queue.put(f"k{number:03}")
+        it.engine._rest = 3600.0
+
+        def overloaded(request: S3Request) -> None:
+            raise error("SlowDown")
+
+        it.remote.before = overloaded
+        it.engine.start()
+        assert await it.engine.flush(0.5) == 200
+        assert len(it.remote.names("PutObject")) <= 2
+        it.remote.before = lambda request: None
+        it.engine._rests_until = 0.0
+        it.engine.wake()
+        await it.drained()
+        assert it.engine._rest == 0.02
+
+
 async def test_paused(tmp_path: Path) -> None:
     async with running(tmp_path) as it:
         it.engine.pause()
