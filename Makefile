@@ -35,7 +35,7 @@ format: $(DEVELOPED) ## Rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEVELOPED) ## Compare with others, in one run: BENCH=gateway (default) or BENCH=standalone
+bench: $(DEVELOPED) ## Compare with others, in one run: BENCH=gateway (default), standalone or write_queue
 	$(BIN)/python bench/$(BENCH).py $(BENCH_ARGS)
 
 demo: $(INSTALLED) ## Start one s3d as the cloud and another in front of it, and take a tour

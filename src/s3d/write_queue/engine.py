@@ -124,6 +124,10 @@ class Engine:
             message = f"What waits for this key in the write queue was not pushed within {timeout:g} s."
             raise RemoteUnreachable(message) from error
 
+    async def uploads_known(self) -> None:
+        """Returns when the journal has the ids of all uploads that were begun before at the remote."""
+        await self._pusher.uploads_known()
+
     def document(self) -> dict[str, Any]:
         """For the status page. Sizes in bytes, times in seconds."""
         operations, size = self.pace.rate()

@@ -136,6 +136,11 @@ class Journal:
         row = self._store.reader.execute(query, (operation.bucket, operation.key)).fetchone()
         return row[0] if row else None
 
+    def remote_uploads(self, bucket: str) -> set[str]:
+        """UploadIds at the remote with which operations are pushed: to clients they are objects already."""
+        query = "SELECT remote_upload FROM operation WHERE bucket = ? AND kind = 'upload' AND remote_upload IS NOT NULL"
+        return {upload_id for (upload_id,) in self._store.reader.execute(query, (bucket,))}
+
     def page(self, state: str | None, after: int, limit: int) -> list[Operation]:
         """Those behind a ``seq``, in order; of one state, or of all."""
         if state is None:

@@ -6,7 +6,7 @@ the others are still to come.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,10 @@ from s3d.write_queue.answers import STATE, read_whole
 from s3d.write_queue.list_objects import Refused, decoded
 
 _PAGE = 1000
+
+Own = Callable[[], Awaitable[set[str]]]
+"""UploadIds of the remote with which the queue pushes what it took in."""
+
 _LOCAL = """
 SELECT key, upload_id, initiated, storage_class, algorithm, checksum_type FROM upload
 WHERE bucket = (SELECT id FROM bucket WHERE name = ?) AND key >= ? AND key < ? ORDER BY key, id
@@ -55,9 +59,10 @@ class _Start:
 
 
 async def list_multipart_uploads(
-    request: S3Request, members: dict[str, Any], inner: Backend, store: Store
+    request: S3Request, members: dict[str, Any], inner: Backend, store: Store, own: Own
 ) -> S3Response:
-    """The merged list, or the remote's error. Raises RemoteUnreachable."""
+    """The merged list, or the remote's error. ``own`` are uploads of the remote that do not count. Raises
+    RemoteUnreachable."""
     wanted = Selection(
         prefix=key_bytes(members.get("Prefix", "")),
         delimiter=key_bytes(members.get("Delimiter", "")),
@@ -67,7 +72,7 @@ async def list_multipart_uploads(
     upload_id = str(members.get("UploadIdMarker") or "")
     marker = key_bytes(members.get("KeyMarker") or "")
     start = _Start(marker, upload_id, uploads.id_of(upload_id) is not None)
-    remote = _remote(request, inner, wanted, start)
+    remote = _remote(request, inner, wanted, start, own)
     try:
         page = await _merge(wanted, remote, _local(store, request.bucket or "", wanted, start))
     except Refused as refused:
@@ -123,7 +128,7 @@ def _local(store: Store, bucket: str, wanted: Selection, start: _Start) -> Itera
 
 
 async def _remote(
-    request: S3Request, inner: Backend, wanted: Selection, start: _Start
+    request: S3Request, inner: Backend, wanted: Selection, start: _Start, own: Own
 ) -> AsyncGenerator[_Upload, None]:
     """Those of the remote, in its order. Raises Refused, RemoteUnreachable."""
     key_marker, id_marker = key_text(start.marker), "" if start.is_local else start.upload_id
@@ -146,8 +151,11 @@ async def _remote(
         found = [_Upload(decode(entry["Key"]), entry) for entry in page.get("Uploads") or []]
         found += [_Upload(decode(entry["Prefix"]), None) for entry in page.get("CommonPrefixes") or []]
         found.sort(key=_name)  # stable: of one key as the remote has them
+        hidden = await own()  # after the answer: what began before it is known now
         for entry in found:
             if entry.members is not None:
+                if entry.members.get("UploadId") in hidden:
+                    continue
                 entry.members["Key"] = wanted.encode(key_text(entry.name))
             yield entry
         key_marker = key_text(decode(page.get("NextKeyMarker") or ""))

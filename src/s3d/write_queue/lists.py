@@ -28,4 +28,10 @@ async def list_objects(queue: Queue, request: S3Request) -> S3Response:
 
 async def list_uploads(queue: Queue, request: S3Request) -> S3Response:
     """ListMultipartUploads."""
-    return await multipart.list_multipart_uploads(request, codec.parse_request(request, b""), queue.inner, queue.store)
+
+    async def own() -> set[str]:
+        await queue.engine.uploads_known()
+        return queue.journal.remote_uploads(request.bucket or "")
+
+    members = codec.parse_request(request, b"")
+    return await multipart.list_multipart_uploads(request, members, queue.inner, queue.store, own)

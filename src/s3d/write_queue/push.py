@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import contextlib
 import logging
 import re
+from collections.abc import Iterator
 
 from s3d.local.bodies import Bodies
 from s3d.s3 import codec
@@ -37,6 +40,25 @@ class Pusher:
         self.bodies = bodies
         self.bandwidth = bandwidth
         self._inner = inner
+        self._beginning = 0
+        self._none_begins = asyncio.Event()
+        self._none_begins.set()
+
+    @contextlib.contextmanager
+    def beginning(self) -> Iterator[None]:
+        """Inside, an upload may be at the remote whose id is not yet in the journal."""
+        self._beginning += 1
+        self._none_begins.clear()
+        try:
+            yield
+        finally:
+            self._beginning -= 1
+            if not self._beginning:
+                self._none_begins.set()
+
+    async def uploads_known(self) -> None:
+        """Returns when the journal has the ids of all uploads that were begun before at the remote."""
+        await self._none_begins.wait()
 
     async def push(self, operation: Operation) -> Pushed:
         """What the remote confirmed. ``operation`` as it was before this attempt. Raises Refusal, RemoteUnreachable."""

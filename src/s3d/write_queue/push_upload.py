@@ -66,10 +66,11 @@ async def _push(pusher: Pusher, operation: Operation, version: Version) -> Pushe
 
 async def _begin(pusher: Pusher, operation: Operation, version: Version) -> str:
     request = request_of(operation, "CreateMultipartUpload", headers_of(operation, version))
-    response = await pusher.send(request)
-    assert isinstance(response.body, bytes)  # noqa: S101  `send` reads it
-    upload_id: str = codec.parse_response("CreateMultipartUpload", response, response.body)["UploadId"]
-    await pusher.journal.upload_begun(operation, upload_id)
+    with pusher.beginning():
+        response = await pusher.send(request)
+        assert isinstance(response.body, bytes)  # noqa: S101  `send` reads it
+        upload_id: str = codec.parse_response("CreateMultipartUpload", response, response.body)["UploadId"]
+        await pusher.journal.upload_begun(operation, upload_id)
     return upload_id
 
 

@@ -37,10 +37,15 @@ async def filled(queue: Opened) -> tuple[Memory, set[tuple[str, str]]]:
     return remote, known
 
 
+async def nothing() -> set[str]:
+    """No upload of the remote is the queue's own."""
+    return set()
+
+
 async def page(queue: Opened, remote: Memory, **members: Any) -> dict[str, Any]:
     request = codec.build_request("ListMultipartUploads", {"Bucket": BUCKET, **members})
     found = codec.parse_request(request, b"")
-    response = await list_multipart_uploads(request, found, remote, queue.store)
+    response = await list_multipart_uploads(request, found, remote, queue.store, nothing)
     assert isinstance(response.body, bytes)
     return codec.parse_response("ListMultipartUploads", response, response.body)
 
@@ -78,5 +83,23 @@ async def test_prefix_and_delimiter(tmp_path: Path) -> None:
 async def test_an_error_of_the_remote_is_the_answer(tmp_path: Path) -> None:
     async with opened(tmp_path) as queue:
         request = codec.build_request("ListMultipartUploads", {"Bucket": "none"})
-        response = await list_multipart_uploads(request, codec.parse_request(request, b""), Memory(), queue.store)
+        members = codec.parse_request(request, b"")
+        response = await list_multipart_uploads(request, members, Memory(), queue.store, nothing)
         assert response.status == 404
+
+
+async def test_uploads_with_which_the_queue_pushes_are_not_shown(tmp_path: Path) -> None:
+    async with opened(tmp_path) as queue:
+        remote, known = await filled(queue)
+        pushed = next(upload_id for key, upload_id in known if key == "c")
+
+        async def own() -> set[str]:
+            return {pushed}
+
+        request = codec.build_request("ListMultipartUploads", {"Bucket": BUCKET})
+        members = codec.parse_request(request, b"")
+        response = await list_multipart_uploads(request, members, remote, queue.store, own)
+        assert isinstance(response.body, bytes)
+        shown = codec.parse_response("ListMultipartUploads", response, response.body)["Uploads"]
+        assert "c" not in {entry["Key"] for entry in shown}
+        assert len(shown) == len(known) - 1

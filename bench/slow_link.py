@@ -1,0 +1,72 @@
+"""A link with a delay in front of a server, as a process of its own: each byte arrives half the round trip later, each way.
+
+The delay does not cost throughput: what is under way is a queue. Prints its port and runs until its standard input ends.
+
+python bench/slow_link.py http://127.0.0.1:8333 0.05
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import deque
+from urllib.parse import urlsplit
+
+import uvloop
+
+
+class End(asyncio.Protocol):
+    """One end of a connection through the link. What it receives leaves at the other end some time later."""
+
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
+        self._late: deque[bytes] = deque()
+        self._loop = asyncio.get_running_loop()
+        self.other: End | None = None
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]  # a stream's
+        while self._late:
+            self.transport.write(self._late.popleft())
+
+    def data_received(self, data: bytes) -> None:
+        self._loop.call_later(self._delay, self._forward, data)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._loop.call_later(self._delay, self._end)
+
+    def _forward(self, data: bytes) -> None:
+        other = self.other
+        if other is not None and other.transport is not None:
+            other.transport.write(data)
+        elif other is not None:
+            other._late.append(data)
+
+    def _end(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.close()
+
+
+async def main(target: str, round_trip: float) -> None:
+    address = urlsplit(target)
+    loop = asyncio.get_running_loop()
+    connecting: set[asyncio.Task[object]] = set()
+
+    def accept() -> End:
+        near, far = End(round_trip / 2), End(round_trip / 2)
+        near.other, far.other = far, near
+        task: asyncio.Task[object] = loop.create_task(
+            loop.create_connection(lambda: far, address.hostname, address.port)
+        )
+        connecting.add(task)
+        task.add_done_callback(connecting.discard)
+        return near
+
+    server = await loop.create_server(accept, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(main(sys.argv[1], float(sys.argv[2])))
