@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import http.client
 import os
 import shlex
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))  # for peers, the servers that tests use too
 
@@ -147,11 +150,10 @@ def pending(root: Path, remote: str, count: int, load: Generator) -> list[list[s
         outcome = load.run(Job(contender.url, prepared, 16, once=True))
         assert outcome.wrong is None, outcome.wrong
         rows.append([f"accepted {count:,} of 1 KiB", f"{count / (time.perf_counter() - start):,.0f} /s", "", ""])
-        for method in ("GET", "HEAD"):
-            heads = [signed_head(contender.url, method, path) for path in waiting[:: max(1, count // 64)]]
-            length = KIB if method == "GET" else None
-            found = load.run(Job(contender.url, [Prepared(head, length=length) for head in heads], 1, seconds=1.0))
-            rows.append([f"{method} of a pending object", _median(found), "", ""])
+        heads = [signed_head(contender.url, "GET", path) for path in waiting[:: max(1, count // 64)]]
+        found = load.run(Job(contender.url, [Prepared(head, length=KIB) for head in heads], 1, seconds=1.0))
+        rows.append(["GET of a pending object", _median(found), "", ""])
+        rows.append(["HEAD of a pending object", f"{_head_milliseconds(contender.url, waiting[0]):.2f} ms", "", ""])
         merged = _list(load, contender.url)
         ratio = _milliseconds(merged) / _milliseconds(direct)
         rows.append(
@@ -161,6 +163,19 @@ def pending(root: Path, remote: str, count: int, load: Generator) -> list[list[s
         sizes = (f"{resident // 1_000_000} MB", f"{before // 1_000_000} MB")
         rows.append(["resident memory", *sizes, f"(goal 150 MB: {report.verdict(resident < 150_000_000)})"])
     return rows
+
+
+def _head_milliseconds(url: str, path: str) -> float:
+    """The median of 200 on one connection. The load generator knows no answers without the body that they announce."""
+    address = urlsplit(url)
+    times = []
+    with contextlib.closing(http.client.HTTPConnection(address.netloc)) as connection:
+        for _ in range(200):
+            start = time.perf_counter()
+            connection.request("HEAD", path)
+            assert connection.getresponse().read() == b""
+            times.append((time.perf_counter() - start) * 1000)
+    return statistics.median(times)
 
 
 def _list(load: Generator, url: str) -> Outcome:

@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import base64
 import binascii
+import dataclasses
 import zlib
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 from urllib.parse import unquote_to_bytes
+from xml.etree.ElementTree import Element
 
 from s3d.s3 import codec
 from s3d.s3.backend import Backend
+from s3d.s3.codec import list_entries, xml_read
+from s3d.s3.codec.xml_read import local_name
+from s3d.s3.codec.xml_write import escape
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response
-from s3d.standalone.answers import moment
 from s3d.standalone.listing import Selection, kind, selection
 from s3d.standalone.version import key_bytes, key_text
 from s3d.write_queue.answers import STATE, read_whole
-from s3d.write_queue.merge import Changes, Entry, Listed, Page, Wanted, has_other_key, merge
+from s3d.write_queue.merge import Changes, Entry, Listed, Page, RemotePage, Wanted, merge
 
 PARTIAL = "x-s3d-partial"
 """On lists of only what is known here, while the remote is away."""
 
 _TOKEN_HEAD = b"s3d"
 _SUM = 4  # bytes
-_NOTHING: tuple[Listed, ...] = ()
 
 
 class Refused(Exception):
@@ -43,16 +47,13 @@ async def list_objects(request: S3Request, members: dict[str, Any], inner: Backe
     """The merged list, or the remote's error. Raises RemoteUnreachable, InvalidArgument (a token)."""
     wanted = _wanted(request, members)
     remote = _Remote(request, inner)
-
-    async def lives(group: bytes) -> bool:
-        return await has_other_key(group, remote.entries(Wanted(group, b"", 1000, group)), changes)
-
     try:
         if not wanted.limit:
-            await anext(remote.entries(Wanted(wanted.prefix, wanted.delimiter, 1, wanted.start)), None)  # errors count
+            async with aclosing(remote.pages(dataclasses.replace(wanted, limit=1))) as pages:
+                await anext(pages)  # errors count
             page = Page()
         else:
-            page = await merge(wanted, remote.entries(wanted), changes, lives)
+            page = await merge(wanted, remote.pages, changes)
     except Refused as refused:
         return refused.response
     return _answer(request, members, page, remote.owner)
@@ -61,55 +62,63 @@ async def list_objects(request: S3Request, members: dict[str, Any], inner: Backe
 async def list_local(request: S3Request, members: dict[str, Any], changes: Changes) -> S3Response:
     """Only what is known here."""
 
-    async def nothing() -> AsyncGenerator[Listed, None]:
-        for entry in _NOTHING:
-            yield entry
-
-    async def lives(_: bytes) -> bool:
-        return False
+    async def nothing(_: Wanted) -> AsyncGenerator[RemotePage, None]:
+        yield RemotePage([], truncated=False)
 
     wanted = _wanted(request, members)
-    page = await merge(wanted, nothing(), changes, lives) if wanted.limit else Page()
-    response = _answer(request, members, page, None)
+    page = await merge(wanted, nothing, changes) if wanted.limit else Page()
+    response = _answer(request, members, page, "")
     response.headers[PARTIAL] = "true"
     return response
 
 
 class _Remote:
-    """Pages of the remote. ``owner``: the member Owner of an entry that had one."""
+    """Pages of the remote. ``owner``: the element Owner of an entry that had one, or nothing."""
 
     def __init__(self, request: S3Request, inner: Backend) -> None:
         self._request = request
         self._inner = inner
-        self.owner: dict[str, Any] | None = None
+        self.owner = ""
 
-    async def entries(self, wanted: Wanted) -> AsyncGenerator[Listed, None]:
-        """All of its entries at or behind ``wanted.start``. Raises Refused, RemoteUnreachable."""
+    async def pages(self, wanted: Wanted) -> AsyncGenerator[RemotePage, None]:
+        """All of its entries at or behind ``wanted.start``. Raises Refused, RemoteUnreachable, InternalError."""
         token: str | None = None
         while True:
-            page = await self._page(wanted, token)
-            decode = decoded if page.get("EncodingType") == "url" else key_bytes
-            listed = [Listed(decode(entry["Key"]), entry) for entry in page.get("Contents") or []]
-            listed += [Listed(decode(entry["Prefix"]), None) for entry in page.get("CommonPrefixes") or []]
-            listed.sort(key=_name)
-            for entry in listed:
-                if entry.name >= wanted.start:
-                    self._see(entry)
-                    yield entry
-            token = page.get("NextContinuationToken")
-            if not page.get("IsTruncated") or not token:
+            body = await self._ask(wanted, token)
+            try:
+                page, token = self._read(body, wanted.start)
+            except (ValueError, TypeError) as error:
+                raise S3Error("InternalError", f"The remote's list is not valid: {error}") from error
+            yield page
+            if token is None:
                 return
 
-    def _see(self, entry: Listed) -> None:
-        if self.owner is None and entry.members is not None:
-            self.owner = entry.members.get("Owner")
+    def _read(self, body: bytes, start: bytes) -> tuple[RemotePage, str | None]:
+        """A page, and the token of the next. Raises ValueError, TypeError (an entry without a name)."""
+        scalars: dict[str, str] = {}
+        named: list[tuple[str, Element | None]] = []
+        for child in xml_read.parse_answer(body):
+            tag = local_name(child.tag)
+            if tag == "Contents":
+                named.append((_text(child, "Key"), child))
+            elif tag == "CommonPrefixes":
+                named.append((_text(child, "Prefix"), None))
+            else:
+                scalars[tag] = child.text or ""
+        decode = decoded if scalars.get("EncodingType") == "url" else key_bytes
+        entries = [Listed(decode(name), element) for name, element in named]
+        entries = sorted((entry for entry in entries if entry.name >= start), key=_name)
+        if not self.owner:  # one entry says it, as all have one or none has
+            self.owner = _owner(next((entry.element for entry in entries if entry.element is not None), None))
+        token = scalars.get("NextContinuationToken") if scalars.get("IsTruncated") == "true" else None
+        return RemotePage(entries, truncated=bool(token)), token or None
 
-    async def _page(self, wanted: Wanted, token: str | None) -> dict[str, Any]:
+    async def _ask(self, wanted: Wanted, token: str | None) -> bytes:
         members: dict[str, Any] = {
             "Bucket": self._request.bucket,
             "Prefix": key_text(wanted.prefix) or None,
             "Delimiter": key_text(wanted.delimiter) or None,
-            "MaxKeys": min(1000, wanted.limit + 1),
+            "MaxKeys": wanted.limit,
             "EncodingType": "url",
             "FetchOwner": True,
             "StartAfter": key_text(_before(wanted.start)) or None if token is None else None,
@@ -124,7 +133,7 @@ class _Remote:
         if response.status != 200:
             raise Refused(response)
         assert isinstance(response.body, bytes)  # noqa: S101  so says `read_whole`
-        return codec.parse_response("ListObjectsV2", response, response.body)
+        return response.body
 
 
 def _wanted(request: S3Request, members: dict[str, Any]) -> Wanted:
@@ -137,7 +146,7 @@ def _wanted(request: S3Request, members: dict[str, Any]) -> Wanted:
     return Wanted(select.prefix, select.delimiter, select.limit, select.behind(marker))
 
 
-def _answer(request: S3Request, members: dict[str, Any], page: Page, owner: dict[str, Any] | None) -> S3Response:
+def _answer(request: S3Request, members: dict[str, Any], page: Page, owner: str) -> S3Response:
     select = selection(members)
     is_v2 = request.operation == "ListObjectsV2"
     shows_owner = not is_v2 or bool(members.get("FetchOwner"))
@@ -158,41 +167,55 @@ def _answer(request: S3Request, members: dict[str, Any], page: Page, owner: dict
         "Delimiter": select.written(select.delimiter) if select.delimiter else None,
         "EncodingType": members.get("EncodingType"),
         "IsTruncated": page.truncated,
-        "Contents": [
-            _contents(select, entry, owner if shows_owner else None, shows_owner=shows_owner)
-            for entry in page.entries
-            if not entry.is_prefix
-        ],
-        "CommonPrefixes": [{"Prefix": select.written(entry.name)} for entry in page.entries if entry.is_prefix],
     }
-    response = codec.build_response(request.operation, answer)
+    elements = [
+        _contents(select, entry, owner if shows_owner else "", shows_owner=shows_owner)
+        for entry in page.entries
+        if not entry.is_prefix
+    ]
+    elements += [list_entries.common_prefix(select.written(entry.name)) for entry in page.entries if entry.is_prefix]
+    response = codec.build_response(request.operation, answer, elements=elements)
     response.headers[STATE] = "remote"
     response.headers["x-amz-request-id"] = request.request_id
     response.headers["Server"] = "s3d"
     return response
 
 
-def _contents(select: Selection, entry: Entry, owner: dict[str, Any] | None, *, shows_owner: bool) -> dict[str, Any]:
-    """The members of an entry."""
-    if entry.members is not None:
-        shown = {**entry.members, "Key": select.written(entry.name)}
-        if not shows_owner:
-            shown.pop("Owner", None)
-        return shown
+def _contents(select: Selection, entry: Entry, owner: str, *, shows_owner: bool) -> str:
+    """An entry: one of the remote as it wrote it, but for its key, which is encoded as this client asked."""
+    key = select.written(entry.name)
+    if entry.element is not None:
+        pieces = [f"<Contents><Key>{escape(key)}</Key>"]
+        for child in entry.element:
+            tag = local_name(child.tag)
+            if tag != "Key" and (shows_owner or tag != "Owner"):
+                pieces.append(_written(child, tag))
+        pieces.append("</Contents>")
+        return "".join(pieces)
     version = entry.version
     assert version is not None  # noqa: S101  it is no common prefix
-    found: dict[str, Any] = {
-        "Key": select.written(entry.name),
-        "LastModified": moment(version.modified),
-        "ETag": version.quoted_etag,
-        "Size": version.size,
-        "StorageClass": version.storage_class or "STANDARD",
-    }
-    if owner is not None:
-        found["Owner"] = owner
-    if (checksum := kind(version.checksum)) is not None:
-        found |= {"ChecksumAlgorithm": [checksum[0]], "ChecksumType": checksum[1]}
-    return found
+    storage_class, checksum = version.storage_class or "STANDARD", kind(version.checksum)
+    return list_entries.contents(key, version.modified, version.etag, version.size, storage_class, checksum, owner)
+
+
+def _written(element: Element, tag: str) -> str:
+    inner = "".join(_written(child, local_name(child.tag)) for child in element) if len(element) else None
+    return f"<{tag}>{escape(element.text or '') if inner is None else inner}</{tag}>"
+
+
+def _text(element: Element, tag: str) -> str:
+    """Raises ValueError if there is no such child."""
+    for child in element:
+        if local_name(child.tag) == tag:
+            return child.text or ""
+    raise ValueError(f"an entry lacks {tag}")
+
+
+def _owner(element: Element | None) -> str:
+    for child in element if element is not None else ():
+        if local_name(child.tag) == "Owner":
+            return _written(child, "Owner")
+    return ""
 
 
 def _before(start: bytes) -> bytes:

@@ -142,6 +142,7 @@ async def _remote(
             "KeyMarker": key_marker or None,
             "UploadIdMarker": id_marker or None,
         }
+        hidden = await own()  # those that are completed while the remote answers
         response = await read_whole(await inner(codec.build_request("ListMultipartUploads", asked)))
         if response.status != 200:
             raise Refused(response)
@@ -151,7 +152,7 @@ async def _remote(
         found = [_Upload(decode(entry["Key"]), entry) for entry in page.get("Uploads") or []]
         found += [_Upload(decode(entry["Prefix"]), None) for entry in page.get("CommonPrefixes") or []]
         found.sort(key=_name)  # stable: of one key as the remote has them
-        hidden = await own()  # after the answer: what began before it is known now
+        hidden |= await own()  # and those that were begun
         for entry in found:
             if entry.members is not None:
                 if entry.members.get("UploadId") in hidden:

@@ -17,6 +17,8 @@ from typing import Self
 from s3d.s3.errors import S3Error
 
 _RETRY_AFTER = 5  # seconds
+_LOOK_AGAIN = 1.0
+"""Seconds. Nobody says so when others make room on the disk."""
 
 
 class Room:
@@ -50,6 +52,7 @@ class Room:
             elements = {"ProposedSize": str(size), "MaxSizeAllowed": str(self._max_size)}
             raise S3Error("EntityTooLarge", "The body is larger than the write queue may be.", elements=elements)
         reservation = Reservation(self, size, files)
+        self._let_in()
         if self._waiting or self._lack(reservation) is not None:
             await self._wait(reservation)
         else:
@@ -68,7 +71,7 @@ class Room:
         entry = (reservation, future)
         self._waiting.append(entry)
         try:
-            await asyncio.wait([future], timeout=self._max_wait)
+            await self._until_let_in(future)
         except asyncio.CancelledError:
             if future.done():
                 self.release(reservation)
@@ -80,6 +83,14 @@ class Room:
             self._leave(entry)
             message = f"The write queue is full, and stayed so for {self._max_wait:g} s: {why}."
             raise S3Error("SlowDown", message, headers={"Retry-After": str(_RETRY_AFTER)})
+
+    async def _until_let_in(self, future: asyncio.Future[None]) -> None:
+        """Returns when it is, or the time is over."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._max_wait
+        while not future.done() and (left := deadline - loop.time()) > 0:
+            await asyncio.wait([future], timeout=min(left, _LOOK_AGAIN))
+            self._let_in()
 
     def _leave(self, entry: _Waiting) -> None:
         """Gives up. Who comes next may need less."""

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from s3d.s3.errors import S3Error
+from s3d.write_queue import room as module
 from s3d.write_queue.room import Reservation, Room
 
 
@@ -108,3 +109,21 @@ async def test_the_disk_keeps_its_floor(free: int, *, fits: bool) -> None:
     else:
         with pytest.raises(S3Error, match="990 bytes would stay free"):
             await limits.reserve(10)
+
+
+async def test_room_that_others_make_on_the_disk_is_seen() -> None:
+    free = [0]
+    limits = Room(1000, 10, 100, lambda: free[0], 60.0)
+    waits = await start(limits, 10)
+    free[0] = 10_000
+    assert (await limits.reserve(10)).size == 10
+    assert (await waits).size == 10
+
+
+async def test_who_waits_alone_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LOOK_AGAIN", 0.001)
+    free = [0]
+    limits = Room(1000, 10, 100, lambda: free[0], 60.0)
+    waits = await start(limits, 10)
+    free[0] = 10_000
+    assert (await waits).size == 10
