@@ -153,7 +153,11 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"S3D_ENDPOINT and S3D_ADMIN_ENDPOINT both use port {server.port}: give one of them another port"
     yield from _store(values["S3_ENDPOINT"], server, admin, values["S3D_CREATE_BUCKETS"])
     queue, store = _write_queue_config(values), _store_config(values)
-    if queue is not None and isinstance(store, StandaloneConfig) and queue.directory == store.directory:
+    if (
+        queue is not None
+        and isinstance(store, StandaloneConfig)
+        and queue.directory.resolve() == store.directory.resolve()
+    ):
         yield f"S3D_WRITE_QUEUE_DIR is the embedded store's own directory {store.directory}: choose another one"
 
 

@@ -109,7 +109,9 @@ class QueueApi:
     def _chosen(self, body: dict[str, Any], states: tuple[str, ...]) -> Iterator[list[Operation]]:
         """What the request names, in pages. BadRequest."""
         if isinstance(body.get("seq"), list):
-            found = [self._queue.find(seq) for seq in body["seq"] if isinstance(seq, int)]
+            if not all(type(seq) is int and 0 < seq < 1 << 63 for seq in body["seq"]):
+                raise BadRequest("seq is a list of numbers of operations")
+            found = [self._queue.find(seq) for seq in body["seq"]]
             yield [operation for operation in found if operation is not None]
         elif isinstance(body.get("bucket"), str) and isinstance(body.get("key"), str):
             yield self._queue.of_key(body["bucket"], body["key"])

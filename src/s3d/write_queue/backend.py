@@ -188,7 +188,7 @@ class WriteQueue:
         return sum(done)
 
     async def drop(self, operations: Sequence[Operation]) -> int:
-        """How many were removed, with their bytes; what is just being pushed is not."""
+        """How many were removed, with their bytes. One that is just being sent may arrive all the same."""
         done = [await self._queue.journal.drop(operation) for operation in operations]
         self._queue.engine.wake()
         return sum(done)

@@ -23,10 +23,12 @@ from s3d.s3.backend import Backend
 from s3d.s3.errors import RemoteUnreachable, S3Error
 from s3d.write_queue.answers import read_whole
 from s3d.write_queue.journal import Journal
-from s3d.write_queue.operation import FAILED, SMALL, Operation
+from s3d.write_queue.losses import Losses
+from s3d.write_queue.operation import FAILED, SMALL, UPLOAD, Operation
 from s3d.write_queue.outcome import Refusal, delay, of_error
 from s3d.write_queue.pace import Pace
 from s3d.write_queue.push import Pusher
+from s3d.write_queue.push_upload import forget_upload
 from s3d.write_queue.pushed_body import Bandwidth
 
 log = logging.getLogger("s3d.write_queue")
@@ -40,6 +42,8 @@ time, until something succeeds."""
 _OVERLOADED = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"})
 _AFTER_DEFECT = 60.0
 """Seconds until an operation is tried again that met a defect of ours."""
+_AFTER_DISK = 1.0
+"""Seconds until the journal is written again that could not be."""
 
 
 class Engine:
@@ -61,12 +65,15 @@ class Engine:
         self._ahead: deque[Operation] = deque()
         self._first: deque[int] = deque()  # those that somebody waits for
         self._pushing: dict[int, tuple[Operation, asyncio.Task[None]]] = {}
+        self._keys: set[tuple[str, bytes]] = set()  # of those that are being pushed
+        self._losses = Losses()
         self._wake = asyncio.Event()
         self._changed: list[asyncio.Future[None]] = []
         self._runner: asyncio.Task[None] | None = None
         self._probe: asyncio.Task[None] | None = None
         self._away: str | None = None
         self._paused = False
+        self._stopped = False
         self._rest = _FIRST_REST
         self._rests_until = 0.0
         self.pace = Pace()
@@ -80,6 +87,8 @@ class Engine:
         if self._runner is not None:
             if grace > 0:
                 await self.flush(grace, unless_away=True)
+            self._stopped = True
+            self._tell()
             tasks = [self._runner, *(task for _, task in self._pushing.values())]
             if self._probe is not None:
                 tasks.append(self._probe)
@@ -96,6 +105,7 @@ class Engine:
     def pause(self) -> None:
         """What is being sent goes on; nothing else begins."""
         self._paused = True
+        self._tell()
 
     def resume(self) -> None:
         self._paused = False
@@ -105,7 +115,9 @@ class Engine:
         """Returns when nothing waits any more, or the time (seconds) is over. How many operations are left."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while not self._journal.is_drained() and not (unless_away and (self._away or self._paused)):
+                while not self._journal.is_drained() and not self._stopped:
+                    if unless_away and (self._away or self._paused):
+                        break
                     await self._change()
         return self._journal.waiting()
 
@@ -114,11 +126,10 @@ class Engine:
         remote is away or the time is over, S3Error (ServiceUnavailable) if one of them failed."""
         try:
             async with asyncio.timeout(timeout):
+                preferred: set[int] = set()
                 while waiting := self._journal.of_key(bucket, key):
                     self._check_can_go(waiting)
-                    if waiting[0].seq not in self._pushing:
-                        self._first.append(waiting[0].seq)
-                        self.wake()
+                    self._prefer(waiting[0], preferred)
                     await self._change()
         except TimeoutError as error:
             message = f"What waits for this key in the write queue was not pushed within {timeout:g} s."
@@ -151,95 +162,123 @@ class Engine:
             self._wake.clear()
             pause: float | None = 1.0
             try:
-                self._launch()
-                pause = self._until_next()
+                now = time.time()
+                self._launch(now)
+                pause = self._until_next(now)
             except Exception:
                 log.exception("the write queue met a defect, and goes on")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
 
-    def _launch(self) -> None:
+    def _launch(self, now: float) -> None:
         loop = asyncio.get_running_loop()
         while not self._paused and self._away is None and len(self._pushing) < self._workers:
             if loop.time() < self._rests_until:
                 return
-            operation = self._next()
+            operation = self._next(now)
             if operation is None:
                 return
             task = loop.create_task(self._work(operation))
             self._pushing[operation.seq] = operation, task
+            self._keys.add((operation.bucket, operation.key))
 
-    def _next(self) -> Operation | None:
+    def _next(self, now: float) -> Operation | None:
         """What is to be pushed next."""
         while self._first:
             operation = self._journal.find(self._first.popleft())
-            if operation is not None and operation.state != FAILED and operation.seq not in self._pushing:
+            if operation is not None and operation.state != FAILED and self._is_free(operation):
                 return operation
         large = sum(operation.size > SMALL for operation, _ in self._pushing.values())
         small = True if large >= self._large else None
         for refilled in (False, True):
             while self._ahead:
                 operation = self._ahead.popleft()
-                if operation.seq not in self._pushing and not (small and operation.size > SMALL):
+                if self._is_free(operation) and not (small and operation.size > SMALL):
                     return operation
             if not refilled:
-                found = self._journal.runnable(time.time(), _AHEAD + len(self._pushing), small=small)
+                found = self._journal.runnable(now, _AHEAD + len(self._pushing), small=small)
                 self._ahead.extend(found)
         return None
 
-    def _until_next(self) -> float | None:
-        """Seconds until something has to be tried again; None: not before `wake`."""
+    def _is_free(self, operation: Operation) -> bool:
+        """Whether nothing of its key is being pushed. One that was dropped may still be, and would arrive behind it."""
+        return (operation.bucket, operation.key) not in self._keys
+
+    def _prefer(self, operation: Operation, preferred: set[int]) -> None:
+        """Lets it go before all others: once, and again when its time has come."""
+        if operation.seq in self._pushing or operation.seq in self._first:
+            return
+        if operation.seq not in preferred or operation.next_attempt <= time.time():
+            preferred.add(operation.seq)
+            self._first.append(operation.seq)
+
+    def _until_next(self, now: float) -> float | None:
+        """Seconds until something has to be tried again; None: not before `wake`. What is due at ``now`` has begun, or
+        waits for something that wakes."""
         if self._paused or self._away is not None or len(self._pushing) >= self._workers:
             return None
         rest = self._rests_until - asyncio.get_running_loop().time()
         if rest > 0:
             return rest
-        at = self._journal.next_attempt()
-        if at is None:
-            return None
-        return max(0.05, at - time.time()) if at > time.time() else (None if self._pushing else 1.0)
+        at = self._journal.next_attempt(now)
+        return None if at is None else max(0.05, at - time.time())
 
     async def _work(self, operation: Operation) -> None:
         try:
             await self._attempt(operation)
         except S3Error as error:  # our own disk; what was to be written is found again
             log.error("the write queue cannot write its journal", extra={"error": error.message})
-            await asyncio.sleep(1)
+            await asyncio.sleep(_AFTER_DISK)
         except Exception:
             log.exception("pushing an operation met a defect", extra=_named(operation))
-            document = Refusal("InternalError", "A defect of s3d; see its log.", 500).document()
-            with contextlib.suppress(S3Error):
-                await self._journal.put_off(operation, document, time.time() + _AFTER_DEFECT, ambiguous=True)
+            await self._put_off_after_defect(operation)
         finally:
             del self._pushing[operation.seq]
+            self._keys.discard((operation.bucket, operation.key))
             self._tell()
             self.wake()
+
+    async def _put_off_after_defect(self, operation: Operation) -> None:
+        document = Refusal("InternalError", "A defect of s3d; see its log.", 500).document()
+        try:
+            await self._journal.put_off(operation, document, time.time() + _AFTER_DEFECT, ambiguous=True)
+        except Exception:
+            log.exception("the write queue cannot write its journal")
+            await asyncio.sleep(_AFTER_DISK)
 
     async def _attempt(self, operation: Operation) -> None:
         """One push, and what becomes of the operation. S3Error of the journal."""
         current = self._journal.find(operation.seq)
-        if current is None or not await self._journal.begin(current):
+        if current is None or current.next_attempt > max(operation.next_attempt, time.time()):
+            return  # dropped, or put off since it was looked up
+        if not await self._journal.begin(current):
             return
         try:
             pushed = await self._pusher.push(current)
         except RemoteUnreachable as error:
             self._lose(current.bucket, error.message)
-            await self._journal.put_off(current, of_error(error).document(), 0.0, ambiguous=True)
+            pause = self._losses.lost(current.seq)
+            until = time.time() + pause if pause else 0.0
+            await self._journal.put_off(current, of_error(error).document(), until, ambiguous=True)
         except Refusal as error:
             await self._refused(current, error)
         except S3Error as error:  # reading the body: too many open files, a disk that fails
             await self._refused(current, of_error(error))
         else:
             self._rest = _FIRST_REST
+            self._losses.forget(current.seq)
             await self._journal.done(current, pushed)
             self.pace.add(current.size)
 
     async def _refused(self, operation: Operation, error: Refusal) -> None:
         told = _named(operation) | {"code": error.code, "error": error.message}
+        self._losses.forget(operation.seq)
         if error.permanent:
             log.error("an operation failed for good and is kept: see s3d queue ls --state failed", extra=told)
             await self._journal.fail(operation, error.document())
+            if operation.kind == UPLOAD:
+                await forget_upload(self._pusher, operation)
             return
         log.warning("an operation is put off", extra=told)
         if error.status >= 500 or error.status == 429 or error.code in _OVERLOADED:
@@ -265,6 +304,8 @@ class Engine:
 
     def _check_can_go(self, waiting: list[Operation]) -> None:
         """Raises for operations that will not be pushed soon."""
+        if self._stopped:
+            raise RemoteUnreachable("s3d is stopping.")
         failed = next((operation for operation in waiting if operation.state == FAILED), None)
         if failed is not None:
             said = failed.last_error() or {}

@@ -45,7 +45,7 @@ _RUNNABLE = f"""
     WHERE older.bucket = o.bucket AND older.key = o.key AND older.seq < o.seq AND older.superseded = 0)
 ORDER BY seq LIMIT ?
 """
-_NEXT_ATTEMPT = "SELECT min(next_attempt) FROM operation WHERE state IN ('pending', 'pushing') AND next_attempt > 0"
+_NEXT_ATTEMPT = "SELECT min(next_attempt) FROM operation WHERE state IN ('pending', 'pushing') AND next_attempt > ?"
 _CHANGES = f"""
 SELECT newest.key, {", ".join(f"v.{name}" for name in VERSION_COLUMNS.split(", "))} FROM (
     SELECT key, max(seq) AS seq FROM operation
@@ -77,12 +77,12 @@ class Journal:
         first, last = {None: (0, _LARGEST), True: (0, SMALL), False: (SMALL + 1, _LARGEST)}[small]
         return self._list(_RUNNABLE, (now, first, last, limit))
 
-    def next_attempt(self) -> float | None:
-        """The earliest time that an operation waits for (Unix seconds), also one that is over."""
-        return self._one(_NEXT_ATTEMPT)  # type: ignore[no-any-return]  # a REAL column
+    def next_attempt(self, after: float = 0.0) -> float | None:
+        """The earliest time behind ``after`` that an operation waits for (Unix seconds)."""
+        return self._one(_NEXT_ATTEMPT, (after,))  # type: ignore[no-any-return]  # a REAL column
 
     def find(self, seq: int) -> Operation | None:
-        return _first(self._list(f"{_SELECT} WHERE seq = ?", (seq,)))
+        return _first(self._list(f"{_SELECT} WHERE seq = ?", (seq,))) if seq <= _LARGEST else None
 
     def of_key(self, bucket: str, key: bytes) -> list[Operation]:
         """Those of a key that are still to be carried out, in their order; failed ones are among them."""
@@ -270,8 +270,8 @@ class Journal:
     def _list(self, query: str, parameters: Sequence[object]) -> list[Operation]:
         return _operations(self._store.reader.execute(query, parameters))
 
-    def _one(self, query: str) -> Any:
-        row = self._store.reader.execute(query).fetchone()
+    def _one(self, query: str, parameters: Sequence[object] = ()) -> Any:
+        row = self._store.reader.execute(query, parameters).fetchone()
         return row[0] if row else None
 
 

@@ -58,6 +58,12 @@ class Refusal(Exception):
         self.permanent = permanent or (code in PERMANENT and (status < 500 or status == 501))
         super().__init__(f"{code}: {message}")
 
+    def unsure(self) -> Refusal:
+        """The same as an answer to a question about an operation: that decides nothing. (An answer to HEAD has no code,
+        and a clock that is wrong looks there like a lack of permission.)"""
+        self.ambiguous, self.permanent = True, False
+        return self
+
     def document(self) -> dict[str, Any]:
         """As the journal keeps it."""
         return {"code": self.code, "message": self.message[:500], "status": self.status, "at": round(time.time(), 3)}

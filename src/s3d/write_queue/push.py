@@ -7,7 +7,9 @@ import base64
 import contextlib
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from multidict import CIMultiDict
 
 from s3d.local.bodies import Bodies
 from s3d.s3 import codec
@@ -27,9 +29,13 @@ log = logging.getLogger("s3d.write_queue")
 
 _MD5 = re.compile(r"[0-9a-f]{32}(-\d+)?")
 _LOOKED_AT = re.compile(
-    r"x-amz-meta-.*|content-type|cache-control|content-disposition|content-encoding|content-language|expires",
+    r"x-amz-meta-.*|content-type|cache-control|content-disposition|content-encoding|content-language|expires"
+    r"|x-amz-storage-class|x-amz-website-redirect-location|x-amz-server-side-encryption",
     re.IGNORECASE,
 )
+_IMPLIED = {"x-amz-storage-class": "STANDARD"}
+"""Headers that S3 leaves out where they have this value."""
+_PAGE = (b"<!doctype html", b"<html")
 
 
 class Pusher:
@@ -69,6 +75,8 @@ class Pusher:
             return Pushed()
         if operation.state == PUSHING and (found := await self.look(operation, version)) is not None:
             log.debug("it was at the remote already", extra={"bucket": operation.bucket, "operation": operation.kind})
+            if operation.remote_upload is not None:
+                await self.abandon(operation, operation.remote_upload)
             return found
         if operation.kind == DELETE:
             return await self._delete(operation)
@@ -86,11 +94,24 @@ class Pusher:
     async def ask(self, request: S3Request) -> S3Response:
         """The answer, in memory, whatever it is. Raises Refusal, RemoteUnreachable."""
         try:
-            return await read_whole(await self._inner(request))
+            response = await read_whole(await self._inner(request))
         except RemoteUnreachable:
             raise
         except S3Error as error:  # an embedded store raises what a remote answers
             raise of_error(error) from error
+        if isinstance(response.body, bytes) and response.body[:100].lstrip().lower().startswith(_PAGE):
+            message = f"The answer (status {response.status}) is a web page: something stands in front of the remote."
+            raise Refusal("NotS3", message, 502, ambiguous=True)
+        return response
+
+    async def abandon(self, operation: Operation, upload_id: str) -> None:
+        """Aborts an upload that nobody will complete. If that does not succeed, the remote's own rules for what was not
+        completed (AbortIncompleteMultipartUpload) have to do it."""
+        members = {"Bucket": operation.bucket, "Key": key_text(operation.key), "UploadId": upload_id}
+        try:
+            await self.ask(codec.build_request("AbortMultipartUpload", members))
+        except (Refusal, RemoteUnreachable) as error:
+            log.info("an upload could not be aborted", extra={"bucket": operation.bucket, "error": error.message})
 
     async def _put(self, operation: Operation, version: Version) -> Pushed:
         segments, digests = self.journal.segments(version), self.journal.digests(version)
@@ -119,28 +140,40 @@ class Pusher:
         return pushed(await self.send(request))
 
     async def look(self, operation: Operation, version: Version) -> Pushed | None:
-        """Whether the remote has it: what it would confirm, or None. Raises Refusal, RemoteUnreachable."""
-        response = await self.ask(request_of(operation, "HeadObject"))
-        if operation.kind == DELETE:
+        """Whether the remote has it: what it would confirm, or None. Raises Refusal (ambiguous), RemoteUnreachable."""
+        try:
+            return await self._look(operation, version)
+        except Refusal as error:
+            raise error.unsure() from error
+
+    async def _look(self, operation: Operation, version: Version) -> Pushed | None:
+        response = await self._head(operation)
+        if response.status == 403:  # also S3's answer for a key that is not there to who may not list the bucket
+            return None
+        if operation.kind == DELETE and response.status in (200, 404):
             return pushed(response) if response.status == 404 else None
         if response.status == 404:
             return None
         if response.status != 200:
             raise refusal(response)
         found = pushed(response)
-        is_it = found.etag == version.etag and response.headers.get("Content-Length") == str(version.size)
-        if not is_it or not _has_headers(operation, response):
+        if not _has_bytes(version, response, found.etag) or not _has_headers(operation, response):
             return None
         if found.version_id is not None and found.version_id == self.journal.last_version_id(operation):
             return None  # that is the one before, with the same content
-        return found if await self._has_tags(operation, version) else None
+        return found if await self._has_tags(operation, version, response) else None
 
-    async def _has_tags(self, operation: Operation, version: Version) -> bool:
-        if version.tags is None:
-            return True
+    async def _head(self, operation: Operation) -> S3Response:
+        return await self.ask(request_of(operation, "HeadObject", CIMultiDict({"x-amz-checksum-mode": "ENABLED"})))
+
+    async def _has_tags(self, operation: Operation, version: Version, head: S3Response) -> bool:
+        if not version.tag_set():
+            return head.headers.get("x-amz-tagging-count", "0") == "0"
         response = await self.ask(request_of(operation, "GetObjectTagging"))
-        if response.status != 200 or not isinstance(response.body, bytes):
+        if response.status in (403, 404):
             return False
+        if response.status != 200 or not isinstance(response.body, bytes):
+            raise refusal(response)
         found = codec.parse_response("GetObjectTagging", response, response.body).get("TagSet") or []
         return {tag["Key"]: tag.get("Value", "") for tag in found} == version.tag_set()
 
@@ -151,16 +184,36 @@ class Pusher:
             return
         if "x-amz-server-side-encryption" not in response.headers and _MD5.fullmatch(plain):
             raise Refusal("Unverified", f"The remote's ETag is {etag}, not {version.quoted_etag}.", 200, ambiguous=True)
-        there = await self.send(request_of(operation, "HeadObject"))  # ETags that say nothing about the bytes
-        if there.headers.get("Content-Length") != str(version.size):
-            size = there.headers.get("Content-Length")
+        await self._confirm_size(operation, version)
+
+    async def _confirm_size(self, operation: Operation, version: Version) -> None:
+        """Where the ETag says nothing about the bytes."""
+        try:
+            there = await self._head(operation)
+        except Refusal as error:
+            raise error.unsure() from error
+        if there.status == 403:  # it may be written but not read; the remote has compared the bytes with Content-MD5
+            return
+        if there.status != 200:
+            raise refusal(there).unsure()
+        size = there.headers.get("Content-Length")
+        if size != str(version.size):
             raise Refusal("Unverified", f"The remote has {size} bytes, not {version.size}.", 200, ambiguous=True)
+
+
+def _has_bytes(version: Version, head: S3Response, etag: str | None) -> bool:
+    same = etag == version.etag or has_checksum(head, version.checksum)
+    return same and head.headers.get("Content-Length") == str(version.size)
 
 
 def _has_headers(operation: Operation, response: S3Response) -> bool:
     """Whether an object has the headers that the client gave it, and no user metadata beside them."""
-    wanted = {name.lower(): value.strip() for name, value in operation.header_list() if _LOOKED_AT.fullmatch(name)}
-    there = {name.lower(): value.strip() for name, value in response.headers.items() if _LOOKED_AT.fullmatch(name)}
+    wanted = _looked_at(operation.header_list())
+    there = _looked_at(response.headers.items())
     return all(there.get(name) == value for name, value in wanted.items()) and not any(
         name.startswith("x-amz-meta-") and name not in wanted for name in there
     )
+
+
+def _looked_at(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return _IMPLIED | {name.lower(): value.strip() for name, value in fields if _LOOKED_AT.fullmatch(name)}

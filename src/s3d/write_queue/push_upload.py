@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from s3d.local.bodies import Segment
@@ -15,13 +16,17 @@ from s3d.standalone.version import Version, key_text
 from s3d.write_queue.operation import Operation, Pushed
 from s3d.write_queue.outcome import Refusal, refusal
 from s3d.write_queue.push_requests import headers_of, pushed, request_of
-from s3d.write_queue.pushed_body import check, request_body
+from s3d.write_queue.pushed_body import check, damage, request_body
 
 if TYPE_CHECKING:
     from s3d.write_queue.push import Pusher
 
 _PARALLEL = 4
 """Parts of one upload at a time."""
+_BEGIN_ANEW = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder"})
+"""The remote does not have the upload, or not the parts that it confirmed."""
+
+_PartBody = tuple[list[Segment], list[bytes]]
 
 
 async def push_upload(pusher: Pusher, operation: Operation, version: Version) -> Pushed:
@@ -29,39 +34,70 @@ async def push_upload(pusher: Pusher, operation: Operation, version: Version) ->
     try:
         return await _push(pusher, operation, version)
     except Refusal as error:
-        if error.code != "NoSuchUpload":
+        if error.code not in _BEGIN_ANEW:
             raise
         # Aborted at the remote, or completed by a request whose answer was lost: then it is there.
-        await pusher.journal.upload_begun(operation, None)
+        await forget_upload(pusher, operation)
         if (found := await pusher.look(operation, version)) is not None:
             return found
         raise Refusal(error.code, "The upload is begun anew.", error.status) from error
 
 
+async def forget_upload(pusher: Pusher, operation: Operation) -> None:
+    """Aborts what was begun at the remote: the next attempt begins another."""
+    current = pusher.journal.find(operation.seq)
+    if current is not None and current.remote_upload is not None:
+        await pusher.abandon(current, current.remote_upload)
+        await pusher.journal.upload_begun(current, None)  # behind it: until then clients do not see the upload
+
+
 async def _push(pusher: Pusher, operation: Operation, version: Version) -> Pushed:
-    parts, segments = pusher.journal.parts(version), list(pusher.journal.segments(version))
-    await check(pusher.bodies, segments, pusher.journal.digests(version))
+    parts = pusher.journal.parts(version)
+    bodies = _bodies(pusher, version, parts)
     upload_id = operation.remote_upload or await _begin(pusher, operation, version)
+    try:
+        entries = await _send_parts(pusher, operation, upload_id, list(zip(parts, bodies, strict=True)))
+        return await _complete(pusher, operation, version, upload_id, entries)
+    except Refusal:
+        if pusher.journal.find(operation.seq) is None:  # dropped meanwhile: nobody will go on with it
+            await pusher.abandon(operation, upload_id)
+        raise
+
+
+def _bodies(pusher: Pusher, version: Version, parts: Sequence[Part]) -> list[_PartBody]:
+    """Of each part what is read, and its MD5; a part of no bytes has no body. Raises Refusal if one is missing."""
+    segments, digests = pusher.journal.segments(version), pusher.journal.digests(version)
+    found = iter(zip(segments, digests, strict=True))
+    bodies: list[_PartBody] = []
+    for part in parts:
+        body = next(found, None) if part.body is not None else None
+        if part.body is not None and body is None:
+            raise damage("a body is missing")
+        bodies.append(([body[0]], [body[1]]) if body is not None else ([], []))
+    return bodies
+
+
+async def _send_parts(
+    pusher: Pusher, operation: Operation, upload_id: str, parts: Sequence[tuple[Part, _PartBody]]
+) -> list[dict[str, Any]]:
+    """The entries of CompleteMultipartUpload."""
     there = pusher.journal.pushed_parts(operation) if operation.remote_upload else {}
     algorithm = _algorithm(operation)
     turn = asyncio.Semaphore(_PARALLEL)
 
-    async def send(part: Part, segment: Segment | None) -> None:
+    async def send(part: Part, body: _PartBody) -> None:
         async with turn:
-            there[part.number] = await _part(pusher, operation, upload_id, part, segment, algorithm)
+            await check(pusher.bodies, *body)
+            there[part.number] = await _part(pusher, operation, upload_id, part, body[0], algorithm)
 
-    bodies = iter(segments)
-    by_part = [(part, next(bodies) if part.body is not None else None) for part in parts]
     try:
         async with asyncio.TaskGroup() as group:
-            for part, segment in by_part:
+            for part, body in parts:
                 if part.number not in there:
-                    group.create_task(send(part, segment))
+                    group.create_task(send(part, body))
     except BaseExceptionGroup as errors:  # one is as good as the other
         raise errors.exceptions[0] from errors
-    return await _complete(
-        pusher, operation, version, upload_id, [_entry(p, there[p.number], algorithm) for p in parts]
-    )
+    return [_entry(part, there[part.number], algorithm) for part, _ in parts]
 
 
 async def _begin(pusher: Pusher, operation: Operation, version: Version) -> str:
@@ -75,14 +111,14 @@ async def _begin(pusher: Pusher, operation: Operation, version: Version) -> str:
 
 
 async def _part(
-    pusher: Pusher, operation: Operation, upload_id: str, part: Part, segment: Segment | None, algorithm: str | None
+    pusher: Pusher, operation: Operation, upload_id: str, part: Part, segments: list[Segment], algorithm: str | None
 ) -> str:
     """The remote's ETag of the part."""
     members = _members(operation) | {"UploadId": upload_id, "PartNumber": part.number}
     members |= _checksum(part, algorithm)
     request = codec.build_request("UploadPart", members)
     request.headers["Content-MD5"] = base64.b64encode(bytes.fromhex(part.etag)).decode()
-    request.body = await request_body(pusher.bodies, [segment] if segment is not None else [], pusher.bandwidth)
+    request.body = await request_body(pusher.bodies, segments, pusher.bandwidth)
     response = await pusher.send(request)
     etag = response.headers.get("ETag", "")
     if etag.strip('"').lower() != part.etag and "x-amz-server-side-encryption" not in response.headers:
@@ -99,7 +135,8 @@ async def _complete(
     response = await pusher.send(codec.build_request("CompleteMultipartUpload", _members(operation) | document))
     assert isinstance(response.body, bytes)  # noqa: S101  `send` reads it
     if is_error(response.body):  # S3 may say 200 before it knows
-        raise refusal(response)
+        error = refusal(response)
+        raise error if error.permanent or error.code in _BEGIN_ANEW else error.unsure()
     answer = codec.parse_response("CompleteMultipartUpload", response, response.body)
     await pusher.confirm(operation, version, response, answer.get("ETag"))
     confirmed = pushed(response)
