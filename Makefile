@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH ?= gateway
+# Test processes: more than two cores, because tests wait for servers most of the time.
+JOBS ?= 4
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
@@ -22,7 +24,7 @@ run: $(INSTALLED) ## Set up and start an S3 server on the embedded store, or in 
 
 test: $(DEVELOPED) ## Set up everything, system packages too, and run all tests
 	@tools/install_system_packages.sh
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(DEVELOPED) ## Format, lint, types, layers, generated table
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -44,25 +45,31 @@ class Server:
         return self.log.read_text(errors="replace")
 
 
+# Below the range that the kernel gives to outgoing connections, and a slice of it for each process of a parallel run:
+# between choosing a port and listening on it nobody else takes it.
+_PORTS = range(10_000, 20_000)
+_SLICES = 16
 _ports: set[int] = set()
 
 
 def free_port(*, spare: int = 0) -> int:
     """A TCP port that nothing listens on and that was not handed out before, with port + `spare` free as well."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port in _ports or (spare and port + spare > 65535):
-            continue
-        if spare:
-            with socket.socket() as other:
-                try:
-                    other.bind(("127.0.0.1", port + spare))
-                except OSError:
-                    continue
-        _ports.add(port)
-        return port
+        port = random.choice(_PORTS[worker % _SLICES :: _SLICES])
+        if port not in _ports and all(_is_free(each) for each in {port, port + spare}):
+            _ports.add(port)
+            return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path, *, seconds: float = 60) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from peers import free_port
 
 from s3d.server import sockets
 from s3d.server.sockets import CannotListen, open_sockets, port_of
@@ -80,9 +81,9 @@ def test_errors_say_what_to_do() -> None:
 def test_a_failure_leaves_nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
     two_families(monkeypatch, (socket.AF_INET, ("127.0.0.2", 0)))
     with socket.socket() as other:
-        other.bind(("127.0.0.2", 0))
+        port = free_port()  # no connection of another test can have it on 127.0.0.1
+        other.bind(("127.0.0.2", port))
         other.listen()
-        port = other.getsockname()[1]
         with pytest.raises(CannotListen):
             open_sockets("localhost", port)
         with socket.socket() as again:
