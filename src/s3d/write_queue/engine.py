@@ -11,35 +11,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from s3d.local.bodies import Bodies
-from s3d.s3 import codec
 from s3d.s3.backend import Backend
 from s3d.s3.errors import RemoteUnreachable, S3Error
-from s3d.write_queue.answers import read_whole
+from s3d.write_queue.abort import Aborter
+from s3d.write_queue.away import Away
 from s3d.write_queue.journal import Journal
 from s3d.write_queue.losses import Losses
 from s3d.write_queue.operation import FAILED, SMALL, UPLOAD, Operation
 from s3d.write_queue.outcome import Refusal, delay, of_error
 from s3d.write_queue.pace import Pace
 from s3d.write_queue.push import Pusher
-from s3d.write_queue.push_upload import forget_upload
 from s3d.write_queue.pushed_body import Bandwidth
+from s3d.write_queue.rest import Rest
 
 log = logging.getLogger("s3d.write_queue")
 
 _AHEAD = 64
 """Operations that are looked up at a time."""
-_FIRST_PROBE, _LAST_PROBE = 0.2, 30.0  # seconds
-_FIRST_REST, _LAST_REST = 0.1, 30.0
-"""Seconds in which nothing is begun after the remote said that it is overloaded, or that it is broken: twice as long each
-time, until something succeeds."""
-_OVERLOADED = frozenset({"RequestTimeout", "SlowDown", "Throttling", "ThrottlingException", "TooManyRequests"})
 _AFTER_DEFECT = 60.0
 """Seconds until an operation is tried again that met a defect of ours."""
 _AFTER_DISK = 1.0
@@ -58,8 +52,9 @@ class Engine:
         limit: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._journal = journal
-        self._inner = inner
-        self._pusher = Pusher(journal, inner, bodies, Bandwidth(limit))
+        self.pusher = Pusher(journal, inner, bodies, Bandwidth(limit))
+        self.aborter = Aborter(journal, self.pusher.ask, self._may_send)
+        self.away = Away(inner, self._came_or_went)
         self._workers = workers
         self._large = 1 if workers < 3 else workers // 2
         self._ahead: deque[Operation] = deque()
@@ -69,33 +64,30 @@ class Engine:
         self._losses = Losses()
         self._wake = asyncio.Event()
         self._changed: list[asyncio.Future[None]] = []
-        self._runner: asyncio.Task[None] | None = None
-        self._probe: asyncio.Task[None] | None = None
-        self._away: str | None = None
+        self._runners: list[asyncio.Task[None]] = []
         self._paused = False
         self._stopped = False
-        self._rest = _FIRST_REST
-        self._rests_until = 0.0
+        self._rest = Rest()
         self.pace = Pace()
 
     def start(self) -> None:
         """Begins to push."""
-        self._runner = asyncio.get_running_loop().create_task(self._run())
+        loop = asyncio.get_running_loop()
+        self._runners = [loop.create_task(self._run()), loop.create_task(self.aborter.run())]
 
     async def stop(self, grace: float) -> int:
         """Pushes on for up to ``grace`` seconds if the remote is there, then lets go. How many operations are left."""
-        if self._runner is not None:
+        if self._runners:
             if grace > 0:
                 await self.flush(grace, unless_away=True)
             self._stopped = True
             self._tell()
-            tasks = [self._runner, *(task for _, task in self._pushing.values())]
-            if self._probe is not None:
-                tasks.append(self._probe)
+            tasks = [*self._runners, *(task for _, task in self._pushing.values())]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self._runner = None
+            await self.away.stop()
+            self._runners = []
         return self._journal.waiting()
 
     def wake(self) -> None:
@@ -116,7 +108,7 @@ class Engine:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 while not self._journal.is_drained() and not self._stopped:
-                    if unless_away and (self._away or self._paused):
+                    if unless_away and not self._may_send():
                         break
                     await self._change()
         return self._journal.waiting()
@@ -137,17 +129,19 @@ class Engine:
 
     async def uploads_known(self) -> None:
         """Returns when the journal has the ids of all uploads that were begun before at the remote."""
-        await self._pusher.uploads_known()
+        await self.pusher.uploads_known()
 
     def document(self) -> dict[str, Any]:
         """For the status page. Sizes in bytes, times in seconds."""
         operations, size = self.pace.rate()
         waiting = self._journal.waiting()
+        next_question = self.away.next_question()
         return {
             "workers": self._workers,
             "pushing": len(self._pushing),
             "paused": self._paused,
-            "away": self._away,
+            "away": self.away.why,
+            "next_probe": None if next_question is None else round(next_question, 3),
             "pushed": self.pace.operations,
             "pushed_bytes": self.pace.bytes,
             "operations_per_second": round(operations, 3),
@@ -163,6 +157,8 @@ class Engine:
             pause: float | None = 1.0
             try:
                 now = time.time()
+                if self._journal.abandoned(1):
+                    self.aborter.wake()
                 self._launch(now)
                 pause = self._until_next(now)
             except Exception:
@@ -173,9 +169,7 @@ class Engine:
 
     def _launch(self, now: float) -> None:
         loop = asyncio.get_running_loop()
-        while not self._paused and self._away is None and len(self._pushing) < self._workers:
-            if loop.time() < self._rests_until:
-                return
+        while self._may_send() and not self._rest.left() and len(self._pushing) < self._rest.workers(self._workers):
             operation = self._next(now)
             if operation is None:
                 return
@@ -216,10 +210,9 @@ class Engine:
     def _until_next(self, now: float) -> float | None:
         """Seconds until something has to be tried again; None: not before `wake`. What is due at ``now`` has begun, or
         waits for something that wakes."""
-        if self._paused or self._away is not None or len(self._pushing) >= self._workers:
+        if not self._may_send() or len(self._pushing) >= self._rest.workers(self._workers):
             return None
-        rest = self._rests_until - asyncio.get_running_loop().time()
-        if rest > 0:
+        if rest := self._rest.left():
             return rest
         at = self._journal.next_attempt(now)
         return None if at is None else max(0.05, at - time.time())
@@ -255,9 +248,9 @@ class Engine:
         if not await self._journal.begin(current):
             return
         try:
-            pushed = await self._pusher.push(current)
+            pushed = await self.pusher.push(current)
         except RemoteUnreachable as error:
-            self._lose(current.bucket, error.message)
+            self.away.lost(current.bucket, error.message)
             pause = self._losses.lost(current.seq)
             until = time.time() + pause if pause else 0.0
             await self._journal.put_off(current, of_error(error).document(), until, ambiguous=True)
@@ -266,8 +259,10 @@ class Engine:
         except S3Error as error:  # reading the body: too many open files, a disk that fails
             await self._refused(current, of_error(error))
         else:
-            self._rest = _FIRST_REST
             self._losses.forget(current.seq)
+            if pushed is None:
+                return
+            self._rest.succeeded()
             await self._journal.done(current, pushed)
             self.pace.add(current.size)
 
@@ -278,13 +273,11 @@ class Engine:
             log.error("an operation failed for good and is kept: see s3d queue ls --state failed", extra=told)
             await self._journal.fail(operation, error.document())
             if operation.kind == UPLOAD:
-                await forget_upload(self._pusher, operation)
+                await self._journal.forget_upload(operation)
             return
         log.warning("an operation is put off", extra=told)
-        if error.status >= 500 or error.status == 429 or error.code in _OVERLOADED:
-            self._rests_until = asyncio.get_running_loop().time() + self._rest * random.uniform(0.5, 1.0)  # noqa: S311
-            self._rest = min(_LAST_REST, self._rest * 2)
-        until = time.time() + delay(operation.attempts + 1)
+        self._rest.refused(operation.seq, error.status, error.code, error.retry_after)
+        until = time.time() + max(error.retry_after, delay(operation.attempts + 1))
         await self._journal.put_off(operation, error.document(), until, ambiguous=error.ambiguous)
 
     # Those who wait.
@@ -311,37 +304,16 @@ class Engine:
             said = failed.last_error() or {}
             message = f"An earlier change of this key failed ({said.get('code')}): retry, export or drop it first."
             raise S3Error("ServiceUnavailable", message, headers={"Retry-After": "60"})
-        if self._away is not None:
-            raise RemoteUnreachable(self._away)
+        if self.away.why is not None:
+            raise RemoteUnreachable(self.away.why)
         if self._paused:
             raise RemoteUnreachable("The write queue is paused: resume it first.")
 
-    # The remote that is away.
+    def _may_send(self) -> bool:
+        return not self._paused and self.away.why is None
 
-    def _lose(self, bucket: str, why: str) -> None:
-        if self._away is None:
-            self._away = why
-            self._ahead.clear()
-            self._probe = asyncio.get_running_loop().create_task(self._ask_until_it_answers(bucket))
-            self._tell()
-
-    async def _ask_until_it_answers(self, bucket: str) -> None:
-        pause = _FIRST_PROBE
-        while True:
-            await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  no secret
-            pause = min(_LAST_PROBE, pause * 2)
-            try:
-                await read_whole(await self._inner(codec.build_request("HeadBucket", {"Bucket": bucket})))
-            except RemoteUnreachable as error:
-                self._away = error.message
-                continue
-            except S3Error:
-                pass  # an answer, too
-            except Exception:
-                log.exception("asking for the remote met a defect")
-                continue
-            break
-        self._away = None
+    def _came_or_went(self) -> None:
+        self._ahead.clear()
         self._tell()
         self.wake()
 

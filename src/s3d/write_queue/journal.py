@@ -27,7 +27,7 @@ from s3d.standalone.store import Store
 from s3d.standalone.upload import Part
 from s3d.standalone.version import COLUMNS as VERSION_COLUMNS
 from s3d.standalone.version import Version
-from s3d.write_queue.operation import FAILED, PENDING, PUSHING, SMALL, TAG, Change, Operation, Pushed
+from s3d.write_queue.operation import FAILED, PENDING, PUSHING, SMALL, TAG, UPLOAD, Abandoned, Change, Operation, Pushed
 
 COLUMNS = (
     "seq, bucket, key, kind, state, accepted, version, size, headers, tags, attempts, next_attempt, error, superseded, "
@@ -40,12 +40,14 @@ _OF_KEY = f"{_SELECT} WHERE bucket = ? AND key = ? AND superseded = 0 ORDER BY s
 _CONTENT = f"{_SELECT} WHERE bucket = ? AND key = ? AND superseded = 0 AND kind <> 'tag' ORDER BY seq DESC LIMIT 1"
 _TAGS = f"{_SELECT} WHERE bucket = ? AND key = ? AND superseded = 0 AND kind = 'tag' ORDER BY seq DESC LIMIT 1"
 _RUNNABLE = f"""
-{_SELECT} AS o WHERE state IN ('pending', 'pushing') AND next_attempt <= ? AND size BETWEEN ? AND ? AND NOT EXISTS (
-    SELECT 1 FROM operation AS older
-    WHERE older.bucket = o.bucket AND older.key = o.key AND older.seq < o.seq AND older.superseded = 0)
+{_SELECT} INDEXED BY operation_due
+WHERE state IN ('pending', 'pushing') AND blocked = 0 AND next_attempt <= ? AND size BETWEEN ? AND ?
 ORDER BY seq LIMIT ?
 """
-_NEXT_ATTEMPT = "SELECT min(next_attempt) FROM operation WHERE state IN ('pending', 'pushing') AND next_attempt > ?"
+_NEXT_ATTEMPT = """
+SELECT min(next_attempt) FROM operation INDEXED BY operation_later
+WHERE state IN ('pending', 'pushing') AND blocked = 0 AND next_attempt > 0 AND next_attempt > ?
+"""
 _CHANGES = f"""
 SELECT newest.key, {", ".join(f"v.{name}" for name in VERSION_COLUMNS.split(", "))} FROM (
     SELECT key, max(seq) AS seq FROM operation
@@ -137,9 +139,17 @@ class Journal:
         return row[0] if row else None
 
     def remote_uploads(self, bucket: str) -> set[str]:
-        """UploadIds at the remote with which operations are pushed: to clients they are objects already."""
-        query = "SELECT remote_upload FROM operation WHERE bucket = ? AND kind = 'upload' AND remote_upload IS NOT NULL"
+        """UploadIds at the remote that are the queue's own: to clients these uploads are objects already, or nothing."""
+        query = (
+            "SELECT remote_upload FROM operation WHERE bucket = ?1 AND kind = 'upload' AND remote_upload IS NOT NULL "
+            "UNION ALL SELECT upload_id FROM abandoned_upload WHERE bucket = ?1"
+        )
         return {upload_id for (upload_id,) in self._store.reader.execute(query, (bucket,))}
+
+    def abandoned(self, limit: int) -> list[Abandoned]:
+        """Uploads that are to be aborted at the remote."""
+        query = "SELECT bucket, key, upload_id FROM abandoned_upload LIMIT ?"
+        return [Abandoned(*row) for row in self._store.reader.execute(query, (limit,))]
 
     def page(self, state: str | None, after: int, limit: int) -> list[Operation]:
         """Those behind a ``seq``, in order; of one state, or of all."""
@@ -186,14 +196,35 @@ class Journal:
 
         return await self._store.database.change(change)
 
-    async def upload_begun(self, operation: Operation, upload_id: str | None) -> None:
-        """The remote's UploadId. None: forget it, and the parts that it had."""
+    async def upload_begun(self, operation: Operation, upload_id: str) -> None:
+        """The remote's UploadId. If the operation is gone meanwhile, the upload is to be aborted."""
 
         def change(connection: Connection) -> None:
-            connection.execute("UPDATE operation SET remote_upload = ? WHERE seq = ?", (upload_id, operation.seq))
+            update = "UPDATE operation SET remote_upload = ? WHERE seq = ?"
+            if not connection.execute(update, (upload_id, operation.seq)).rowcount:
+                _abandon(connection, Abandoned(operation.bucket, operation.key, upload_id))
+
+        await self._store.database.change(change)
+
+    async def forget_upload(self, operation: Operation) -> None:
+        """What was begun at the remote is to be aborted, and the next attempt begins another upload."""
+
+        def change(connection: Connection) -> None:
+            _abandon_upload_of(connection, operation, None)
+            connection.execute("UPDATE operation SET remote_upload = NULL WHERE seq = ?", (operation.seq,))
             connection.execute("DELETE FROM pushed_part WHERE operation = ?", (operation.seq,))
 
         await self._store.database.change(change)
+
+    async def abandon(self, upload: Abandoned) -> None:
+        """It is to be aborted at the remote."""
+        await self._store.database.change(lambda connection: _abandon(connection, upload))
+
+    async def aborted(self, upload: Abandoned) -> None:
+        """It is gone there."""
+        delete = "DELETE FROM abandoned_upload WHERE bucket = ? AND key = ? AND upload_id = ?"
+        row = (upload.bucket, upload.key, upload.upload_id)
+        await self._store.database.change(lambda connection: connection.execute(delete, row) and None)
 
     async def part_pushed(self, operation: Operation, number: int, etag: str) -> None:
         """The remote has that part."""
@@ -209,7 +240,7 @@ class Journal:
 
         def change(connection: Connection) -> None:
             now = time.time()
-            self._remove(connection, operation)
+            remove(connection, self._store, operation, completed=pushed.upload_id)
             o, p = operation, pushed
             row = (o.seq, o.bucket, o.key, o.kind, o.size, p.etag, p.checksum, p.version_id, o.accepted, now)
             connection.execute(f"INSERT OR REPLACE INTO ledger VALUES ({', '.join('?' * 10)})", row)
@@ -251,11 +282,11 @@ class Journal:
         def change(connection: Connection) -> bool:
             if connection.execute("SELECT 1 FROM operation WHERE seq = ?", (operation.seq,)).fetchone() is None:
                 return False
-            self._remove(connection, operation)
+            remove(connection, self._store, operation)
             behind = (o for o in older(connection, operation.bucket, operation.key) if o.seq > operation.seq)
             if operation.kind != TAG:
                 for tag in itertools.takewhile(lambda o: o.kind == TAG, behind):
-                    self._remove(connection, tag)
+                    remove(connection, self._store, tag)
             return True
 
         dropped = await self._store.database.change(change)
@@ -263,9 +294,6 @@ class Journal:
         return dropped
 
     # Rows: for functions inside a transaction.
-
-    def _remove(self, connection: Connection, operation: Operation) -> None:
-        remove(connection, self._store, operation)
 
     def _list(self, query: str, parameters: Sequence[object]) -> list[Operation]:
         return _operations(self._store.reader.execute(query, parameters))
@@ -275,13 +303,29 @@ class Journal:
         return row[0] if row else None
 
 
-def remove(connection: Connection, store: Store, operation: Operation) -> None:
-    """Removes an operation with its version and bytes, inside a transaction."""
+def remove(connection: Connection, store: Store, operation: Operation, *, completed: str | None = None) -> None:
+    """Removes an operation with its version and bytes, inside a transaction. What was begun of it at the remote is to be
+    aborted there, but for the upload that was completed."""
+    _abandon_upload_of(connection, operation, completed)
     version = _version(connection, operation)
     if version is not None:
         history.remove(connection, store.bodies, _bucket(connection, operation), version)
     connection.execute("DELETE FROM pushed_part WHERE operation = ?", (operation.seq,))
     connection.execute("DELETE FROM operation WHERE seq = ?", (operation.seq,))
+
+
+def _abandon_upload_of(connection: Connection, operation: Operation, completed: str | None) -> None:
+    """As the journal has it now: ``operation`` may be older than its upload."""
+    if operation.kind == UPLOAD:
+        query = "SELECT remote_upload FROM operation WHERE seq = ? AND remote_upload IS NOT NULL"
+        row = connection.execute(query, (operation.seq,)).fetchone()
+        if row is not None and row[0] != completed:
+            _abandon(connection, Abandoned(operation.bucket, operation.key, row[0]))
+
+
+def _abandon(connection: Connection, upload: Abandoned) -> None:
+    row = (upload.bucket, upload.key, upload.upload_id)
+    connection.execute("INSERT OR IGNORE INTO abandoned_upload VALUES (?, ?, ?)", row)
 
 
 def older(connection: Connection, bucket: str, key: bytes) -> list[Operation]:

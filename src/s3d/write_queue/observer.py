@@ -15,11 +15,15 @@ from s3d.standalone.metadata import headers_of
 from s3d.standalone.store import Call, Store
 from s3d.standalone.version import Version
 from s3d.write_queue.journal import older, remove, versioning
-from s3d.write_queue.operation import DELETE, FAILED, PENDING, PUSHING, PUT, TAG, UPLOAD, Operation
+from s3d.write_queue.operation import DELETE, PENDING, PUSHING, PUT, TAG, UPLOAD, Operation
 
 _INSERT = """
 INSERT INTO operation (bucket, key, kind, state, accepted, version, size, headers, tags)
 VALUES (?, ?, ?, 'pending', ?, ?, ?, ?, ?)
+"""
+_REPLACE_FAILED = """
+UPDATE operation INDEXED BY operation_failed SET superseded = 1
+WHERE bucket = ? AND key = ? AND state = 'failed' AND superseded = 0
 """
 _NO_HEADERS = "[]"
 
@@ -77,12 +81,9 @@ class Observer:
     def _replace(self, connection: Connection, bucket: str, key: bytes) -> None:
         """What a new object or a delete makes of the operations before it. A bucket that is known to have no versions would
         forget them at once: what was not begun is not pushed at all. What failed stays, and blocks nothing any more."""
-        before = older(connection, bucket, key)
-        failed = [o for o in before if o.state == FAILED]
-        for operation in failed:
-            connection.execute("UPDATE operation SET superseded = 1 WHERE seq = ?", (operation.seq,))
-        if before and versioning(connection, bucket) == "":
-            self._forget(connection, [o for o in before if o.state == PENDING])
+        connection.execute(_REPLACE_FAILED, (bucket, key))
+        if versioning(connection, bucket) == "":
+            self._forget(connection, [o for o in older(connection, bucket, key) if o.state == PENDING])
 
     def _forget(self, connection: Connection, operations: list[Operation]) -> None:
         for operation in operations:

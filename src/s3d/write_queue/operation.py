@@ -62,6 +62,18 @@ class Pushed:
     checksum: str | None = None
     """ALGORITHM:BASE64."""
 
+    upload_id: str | None = None
+    """The remote's UploadId that was completed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """An upload at the remote that nobody will complete."""
+
+    bucket: str
+    key: bytes
+    upload_id: str
+
 
 @dataclass(frozen=True, slots=True)
 class Change:

@@ -5,8 +5,10 @@ Permanent is only what is on this list. Source of the codes: "List of error code
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from s3d.s3.codec.remote_error import RemoteError, parse_error
@@ -46,15 +48,24 @@ _FIRST_DELAY, _LAST_DELAY = 1.0, 300.0  # seconds
 
 
 class Refusal(Exception):
-    """An answer that is none of success. ``ambiguous``: the change may have been made all the same."""
+    """An answer that is none of success. ``ambiguous``: the change may have been made all the same. ``retry_after``:
+    seconds that the remote asked for."""
 
     def __init__(
-        self, code: str, message: str, status: int, *, ambiguous: bool = False, permanent: bool = False
+        self,
+        code: str,
+        message: str,
+        status: int,
+        *,
+        ambiguous: bool = False,
+        permanent: bool = False,
+        retry_after: float = 0.0,
     ) -> None:
         self.code = code
         self.message = message
         self.status = status
         self.ambiguous = ambiguous
+        self.retry_after = retry_after
         self.permanent = permanent or (code in PERMANENT and (status < 500 or status == 501))
         super().__init__(f"{code}: {message}")
 
@@ -72,12 +83,12 @@ class Refusal(Exception):
 def refusal(response: S3Response) -> Refusal:
     """Of an answer whose body is in memory."""
     assert isinstance(response.body, bytes)  # noqa: S101  whoever calls has read it
-    return _of(parse_error(response, response.body))
+    return _of(parse_error(response, response.body), _seconds(response.headers.get("Retry-After", "")))
 
 
 def of_error(error: S3Error) -> Refusal:
     """Of a Backend that raises what another answers."""
-    return _of(RemoteError(error.code, error.message, error.status))
+    return _of(RemoteError(error.code, error.message, error.status), _seconds(error.headers.get("Retry-After", "")))
 
 
 def delay(attempts: int) -> float:
@@ -86,6 +97,18 @@ def delay(attempts: int) -> float:
     return whole * random.uniform(0.75, 1.25)  # noqa: S311  no secret
 
 
-def _of(error: RemoteError) -> Refusal:
+def _of(error: RemoteError, retry_after: float = 0.0) -> Refusal:
     # A server that fails in the middle, or a proxy in front of it, may have let the request through.
-    return Refusal(error.code, error.message, error.status, ambiguous=error.status >= 500)
+    ambiguous = error.status >= 500
+    return Refusal(error.code, error.message, error.status, ambiguous=ambiguous, retry_after=retry_after)
+
+
+def _seconds(text: str) -> float:
+    """Of Retry-After, a number of seconds or a time (RFC 9110, section 10.2.3); never longer than the longest delay."""
+    seconds = 0.0
+    if text.isascii() and text.isdigit():
+        seconds = float(text[:9])
+    elif text:
+        with contextlib.suppress(ValueError):
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+    return min(max(seconds, 0.0), _LAST_DELAY)

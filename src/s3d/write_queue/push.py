@@ -66,17 +66,16 @@ class Pusher:
         """Returns when the journal has the ids of all uploads that were begun before at the remote."""
         await self._none_begins.wait()
 
-    async def push(self, operation: Operation) -> Pushed:
-        """What the remote confirmed. ``operation`` as it was before this attempt. Raises Refusal, RemoteUnreachable."""
+    async def push(self, operation: Operation) -> Pushed | None:
+        """What the remote confirmed; None: it was dropped meanwhile. ``operation`` as it was before this attempt. Raises
+        Refusal, RemoteUnreachable."""
         if operation.kind == TAG:
             return await self._tag(operation)
         version = self.journal.version(operation)
-        if version is None:  # dropped meanwhile
-            return Pushed()
+        if version is None:
+            return None
         if operation.state == PUSHING and (found := await self.look(operation, version)) is not None:
             log.debug("it was at the remote already", extra={"bucket": operation.bucket, "operation": operation.kind})
-            if operation.remote_upload is not None:
-                await self.abandon(operation, operation.remote_upload)
             return found
         if operation.kind == DELETE:
             return await self._delete(operation)
@@ -103,15 +102,6 @@ class Pusher:
             message = f"The answer (status {response.status}) is a web page: something stands in front of the remote."
             raise Refusal("NotS3", message, 502, ambiguous=True)
         return response
-
-    async def abandon(self, operation: Operation, upload_id: str) -> None:
-        """Aborts an upload that nobody will complete. If that does not succeed, the remote's own rules for what was not
-        completed (AbortIncompleteMultipartUpload) have to do it."""
-        members = {"Bucket": operation.bucket, "Key": key_text(operation.key), "UploadId": upload_id}
-        try:
-            await self.ask(codec.build_request("AbortMultipartUpload", members))
-        except (Refusal, RemoteUnreachable) as error:
-            log.info("an upload could not be aborted", extra={"bucket": operation.bucket, "error": error.message})
 
     async def _put(self, operation: Operation, version: Version) -> Pushed:
         segments, digests = self.journal.segments(version), self.journal.digests(version)

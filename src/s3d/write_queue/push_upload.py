@@ -37,31 +37,18 @@ async def push_upload(pusher: Pusher, operation: Operation, version: Version) ->
         if error.code not in _BEGIN_ANEW:
             raise
         # Aborted at the remote, or completed by a request whose answer was lost: then it is there.
-        await forget_upload(pusher, operation)
+        await pusher.journal.forget_upload(operation)
         if (found := await pusher.look(operation, version)) is not None:
             return found
         raise Refusal(error.code, "The upload is begun anew.", error.status) from error
-
-
-async def forget_upload(pusher: Pusher, operation: Operation) -> None:
-    """Aborts what was begun at the remote: the next attempt begins another."""
-    current = pusher.journal.find(operation.seq)
-    if current is not None and current.remote_upload is not None:
-        await pusher.abandon(current, current.remote_upload)
-        await pusher.journal.upload_begun(current, None)  # behind it: until then clients do not see the upload
 
 
 async def _push(pusher: Pusher, operation: Operation, version: Version) -> Pushed:
     parts = pusher.journal.parts(version)
     bodies = _bodies(pusher, version, parts)
     upload_id = operation.remote_upload or await _begin(pusher, operation, version)
-    try:
-        entries = await _send_parts(pusher, operation, upload_id, list(zip(parts, bodies, strict=True)))
-        return await _complete(pusher, operation, version, upload_id, entries)
-    except Refusal:
-        if pusher.journal.find(operation.seq) is None:  # dropped meanwhile: nobody will go on with it
-            await pusher.abandon(operation, upload_id)
-        raise
+    entries = await _send_parts(pusher, operation, upload_id, list(zip(parts, bodies, strict=True)))
+    return await _complete(pusher, operation, version, upload_id, entries)
 
 
 def _bodies(pusher: Pusher, version: Version, parts: Sequence[Part]) -> list[_PartBody]:
@@ -139,8 +126,13 @@ async def _complete(
         raise error if error.permanent or error.code in _BEGIN_ANEW else error.unsure()
     answer = codec.parse_response("CompleteMultipartUpload", response, response.body)
     await pusher.confirm(operation, version, response, answer.get("ETag"))
-    confirmed = pushed(response)
-    return Pushed(confirmed.version_id, version.etag, version.checksum)
+    etag = (answer.get("ETag") or version.etag).strip('"').lower()
+    checksum = next((f"{name[8:]}:{value}" for name, value in answer.items() if _is_checksum(name)), None)
+    return Pushed(pushed(response).version_id, etag, checksum, upload_id)
+
+
+def _is_checksum(member: str) -> bool:
+    return member.startswith("Checksum") and member != "ChecksumType"
 
 
 def _members(operation: Operation) -> dict[str, Any]:

@@ -76,5 +76,36 @@ CREATE TRIGGER operation_went AFTER DELETE ON operation WHEN old.kind IN ('put',
     BEGIN UPDATE usage SET files = files - 1; END;
 """
 
-MIGRATIONS = (_FIRST,)
+_OLDER = "bucket = {row}.bucket AND key = {row}.key AND superseded = 0"
+_SECOND = f"""
+ALTER TABLE operation ADD COLUMN blocked INTEGER NOT NULL DEFAULT 0;  -- 1: an older one of its key has to go first
+UPDATE operation SET blocked = 1 WHERE EXISTS (
+    SELECT 1 FROM operation AS older WHERE older.bucket = operation.bucket AND older.key = operation.key
+    AND older.superseded = 0 AND older.seq < operation.seq);
+DROP INDEX operation_due;
+CREATE INDEX operation_due ON operation(seq, next_attempt, size)
+    WHERE state IN ('pending', 'pushing') AND blocked = 0;
+CREATE INDEX operation_later ON operation(next_attempt)
+    WHERE state IN ('pending', 'pushing') AND blocked = 0 AND next_attempt > 0;
+CREATE INDEX operation_failed ON operation(bucket, key) WHERE state = 'failed' AND superseded = 0;
+CREATE TRIGGER operation_blocked AFTER INSERT ON operation
+    WHEN EXISTS (SELECT 1 FROM operation WHERE {_OLDER.format(row="new")} AND seq < new.seq)
+    BEGIN UPDATE operation SET blocked = 1 WHERE seq = new.seq; END;
+CREATE TRIGGER operation_freed AFTER DELETE ON operation BEGIN
+    UPDATE operation SET blocked = 0 WHERE blocked = 1
+    AND seq = (SELECT min(seq) FROM operation WHERE {_OLDER.format(row="old")});
+END;
+CREATE TRIGGER operation_superseded AFTER UPDATE OF superseded ON operation WHEN new.superseded = 1 BEGIN
+    UPDATE operation SET blocked = 0 WHERE blocked = 1
+    AND seq = (SELECT min(seq) FROM operation WHERE {_OLDER.format(row="new")});
+END;
+CREATE TABLE abandoned_upload (                 -- at the remote, to be aborted there
+    bucket TEXT NOT NULL,
+    key BLOB NOT NULL,
+    upload_id TEXT NOT NULL,                    -- the remote's
+    PRIMARY KEY (bucket, key, upload_id)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS = (_FIRST, _SECOND)
 """One script for each version of the tables; a released one never changes."""

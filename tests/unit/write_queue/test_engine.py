@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -371,11 +372,10 @@ async def test_a_remote_that_is_overloaded_is_left_alone_for_a_while(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("s3d.write_queue.engine.delay", lambda attempts: 0.05)
-    monkeypatch.setattr("s3d.write_queue.engine._FIRST_REST", 0.02)
+    monkeypatch.setattr("s3d.write_queue.rest._FIRST", 3600.0)
     async with running(tmp_path, workers=2, start=False) as it:
         for number in range(200):
             await it.queue.put(f"k{number:03}")
-        it.engine._rest = 3600.0
 
         def overloaded(request: S3Request) -> None:
             raise error("SlowDown")
@@ -385,10 +385,47 @@ async def test_a_remote_that_is_overloaded_is_left_alone_for_a_while(
         assert await it.engine.flush(0.5) == 200
         assert len(it.remote.names("PutObject")) <= 2
         it.remote.before = lambda request: None
-        it.engine._rests_until = 0.0
+        it.engine._rest._until = 0.0
         it.engine.wake()
         await it.drained()
-        assert it.engine._rest == 0.02
+        assert it.remote.most == 2
+
+
+async def test_one_operation_that_is_always_refused_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s3d.write_queue.engine.delay", lambda attempts: 0.01)
+    monkeypatch.setattr("s3d.write_queue.rest._FIRST", 3600.0)
+    async with running(tmp_path, workers=2, start=False) as it:
+
+        def broken(request: S3Request) -> None:
+            if request.key == "a":
+                raise error("InternalError")
+
+        it.remote.before = broken
+        await it.queue.put("a")
+        it.engine.start()
+        async with asyncio.timeout(15):
+            while len(it.remote.seen) < 20:
+                await asyncio.sleep(0.01)
+        for number in range(50):
+            await it.queue.put(f"k{number:03}")
+        it.engine.wake()
+        async with asyncio.timeout(15):
+            while it.queue.journal.waiting() > 1:
+                await asyncio.sleep(0.01)
+
+
+async def test_the_remote_says_when_to_come_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s3d.write_queue.engine.delay", lambda attempts: 0.01)
+    async with running(tmp_path, start=False) as it:
+        it.remote.before = once(S3Error("SlowDown", headers={"Retry-After": "100"}), "PutObject")
+        operation = await it.queue.put("k")
+        it.engine.start()
+        async with asyncio.timeout(15):
+            while (found := it.queue.journal.find(operation.seq)) is None or not found.next_attempt:
+                await asyncio.sleep(0.01)
+        assert 95 < found.next_attempt - time.time() <= 100
 
 
 async def test_paused(tmp_path: Path) -> None:

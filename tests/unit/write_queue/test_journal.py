@@ -13,7 +13,7 @@ from unit.write_queue.opened import BUCKET, opened
 
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
-from s3d.write_queue.operation import SMALL, Pushed
+from s3d.write_queue.operation import SMALL, Abandoned, Pushed
 
 ERROR = {"code": "NoSuchBucket", "message": "gone", "status": 404, "at": 1.0}
 LARGE = b"l" * 100_000
@@ -237,9 +237,13 @@ async def test_an_upload(tmp_path: Path) -> None:
         found = queue.journal.find(operation.seq)
         assert found is not None
         assert (found.remote_upload, queue.journal.pushed_parts(found)) == ("remote-id", {1: '"e"'})
-        await queue.journal.upload_begun(operation, None)
+        await queue.journal.forget_upload(operation)
         assert queue.journal.pushed_parts(found) == {}
-        await queue.journal.done(operation, Pushed())
+        assert queue.journal.abandoned(9) == [Abandoned(BUCKET, b"a", "remote-id")]
+        await queue.journal.aborted(Abandoned(BUCKET, b"a", "remote-id"))
+        await queue.journal.upload_begun(operation, "another")
+        await queue.journal.done(operation, Pushed(upload_id="another"))
+        assert queue.journal.abandoned(9) == []
         assert queue.journal.usage() == (0, 0)
         assert queue.store.reader.execute("SELECT count(*) FROM upload_request").fetchone() == (0,)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
 import pytest
+from multidict import CIMultiDict
 
 from s3d.s3.errors import S3Error, error_response
 from s3d.s3.message import S3Response
@@ -57,3 +61,18 @@ def test_pauses_grow_to_a_limit() -> None:
         assert all(0.75 * expected <= delay(attempts) <= 1.25 * expected for _ in range(20))
     assert delay(10**9) <= 375
     assert len({delay(5) for _ in range(20)}) > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", 0), ("0", 0), ("7", 7), ("99999999999999", 300), ("-1", 0), ("soon", 0), ("²", 0)]
+)
+def test_the_remote_says_when_to_come_again(text: str, seconds: float) -> None:
+    response = S3Response(503, CIMultiDict({"Retry-After": text}))
+    assert refusal(response).retry_after == seconds
+    assert of_error(S3Error("SlowDown", headers={"Retry-After": text})).retry_after == seconds
+
+
+def test_it_says_it_as_a_time() -> None:
+    when = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+    assert 90 < refusal(S3Response(503, CIMultiDict({"Retry-After": when}))).retry_after <= 100
+    assert refusal(S3Response(503, CIMultiDict({"Retry-After": "Mon, 01 Jan 2001 00:00:00 GMT"}))).retry_after == 0
