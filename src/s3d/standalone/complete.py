@@ -15,6 +15,7 @@ import binascii
 import hashlib
 import itertools
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from s3d.local.database import Connection
@@ -57,25 +58,43 @@ def _repeated(connection: Connection, bucket: Bucket, call: Call) -> Members | N
     return answer
 
 
-def _complete(connection: Connection, store: Store, bucket: Bucket, call: Call) -> Members:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What an upload becomes: of ``parts``, those that the document names; ``left`` are the others."""
+
+    upload: Upload
+    parts: list[Part]
+    left: list[Part]
+    version: Version
+
+
+def prepare(connection: Connection, bucket: Bucket, call: Call) -> Prepared:
+    """Judges the request, but for its conditions. Raises what `complete_multipart_upload` does."""
     upload = uploads.find(connection, bucket, call.key, call.members["UploadId"])
     there = {part.number: part for part in uploads.parts(connection, upload.id)}
     chosen = _chosen(upload, there, (call.members.get("MultipartUpload") or {}).get("Parts") or [])
-    old = history.current(connection, bucket, call.key)
-    conditions.check_write(call.members, call.key, old)
     checksum = _checksum(upload, chosen)
     size = sum(part.size for part in chosen)
     _check_whole(call.members, upload, checksum, size)
-    version = _version(upload, chosen, checksum, size)
-    for number in there.keys() - {part.number for part in chosen}:
-        connection.execute("DELETE FROM part WHERE upload = ? AND number = ?", (upload.id, number))
-        store.bodies.release(connection, there[number].body)
+    numbers = {part.number for part in chosen}
+    left = [part for number, part in there.items() if number not in numbers]
+    return Prepared(upload, chosen, left, _version(upload, chosen, checksum, size))
+
+
+def _complete(connection: Connection, store: Store, bucket: Bucket, call: Call) -> Members:
+    prepared = prepare(connection, bucket, call)
+    upload, version = prepared.upload, prepared.version
+    old = history.current(connection, bucket, call.key)
+    conditions.check_write(call.members, call.key, old)
+    for part in prepared.left:
+        connection.execute("DELETE FROM part WHERE upload = ? AND number = ?", (upload.id, part.number))
+        store.bodies.release(connection, part.body)
     connection.execute("DELETE FROM upload WHERE id = ?", (upload.id,))
     history.put(connection, store.bodies, bucket, version, old)
     if store.observer is not None:
         store.observer.wrote(connection, call, version)
     answer = _answer(call, bucket, version)
-    _remember(connection, upload, answer)
+    remember(connection, upload, answer)
     return answer
 
 
@@ -182,7 +201,7 @@ def _answer(call: Call, bucket: Bucket, version: Version) -> Members:
     return answer | ({"VersionId": version.version_id} if bucket.versioning == "Enabled" else {})
 
 
-def _remember(connection: Connection, upload: Upload, answer: Members) -> None:
+def remember(connection: Connection, upload: Upload, answer: Members) -> None:
     """Keeps the answer, and removes those that are too old: they are of uploads that were begun before that time, too."""
     limit = now() - _REMEMBERED
     oldest = uploads.id_prefix(limit * 1_000_000)

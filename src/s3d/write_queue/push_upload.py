@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from s3d.local.bodies import Segment
@@ -26,7 +26,7 @@ _PARALLEL = 4
 _BEGIN_ANEW = frozenset({"NoSuchUpload", "InvalidPart", "InvalidPartOrder"})
 """The remote does not have the upload, or not the parts that it confirmed."""
 
-_PartBody = tuple[list[Segment], list[bytes]]
+PartBody = tuple[list[Segment], list[bytes]]
 
 
 async def push_upload(pusher: Pusher, operation: Operation, version: Version) -> Pushed:
@@ -47,15 +47,21 @@ async def _push(pusher: Pusher, operation: Operation, version: Version) -> Pushe
     parts = pusher.journal.parts(version)
     bodies = _bodies(pusher, version, parts)
     upload_id = operation.remote_upload or await _begin(pusher, operation, version)
-    entries = await _send_parts(pusher, operation, upload_id, list(zip(parts, bodies, strict=True)))
+    there = pusher.journal.pushed_parts(operation) if operation.remote_upload else {}
+
+    async def confirmed(number: int, etag: str) -> None:
+        await pusher.journal.part_pushed(operation, number, etag)
+
+    pairs = list(zip(parts, bodies, strict=True))
+    entries = await send_parts(pusher, operation, upload_id, pairs, there, confirmed)
     return await _complete(pusher, operation, version, upload_id, entries)
 
 
-def _bodies(pusher: Pusher, version: Version, parts: Sequence[Part]) -> list[_PartBody]:
+def _bodies(pusher: Pusher, version: Version, parts: Sequence[Part]) -> list[PartBody]:
     """Of each part what is read, and its MD5; a part of no bytes has no body. Raises Refusal if one is missing."""
     segments, digests = pusher.journal.segments(version), pusher.journal.digests(version)
     found = iter(zip(segments, digests, strict=True))
-    bodies: list[_PartBody] = []
+    bodies: list[PartBody] = []
     for part in parts:
         body = next(found, None) if part.body is not None else None
         if part.body is not None and body is None:
@@ -64,18 +70,24 @@ def _bodies(pusher: Pusher, version: Version, parts: Sequence[Part]) -> list[_Pa
     return bodies
 
 
-async def _send_parts(
-    pusher: Pusher, operation: Operation, upload_id: str, parts: Sequence[tuple[Part, _PartBody]]
+async def send_parts(
+    pusher: Pusher,
+    operation: Operation,
+    upload_id: str,
+    parts: Sequence[tuple[Part, PartBody]],
+    there: dict[int, str],
+    confirmed: Callable[[int, str], Awaitable[None]],
 ) -> list[dict[str, Any]]:
-    """The entries of CompleteMultipartUpload."""
-    there = pusher.journal.pushed_parts(operation) if operation.remote_upload else {}
+    """The entries of CompleteMultipartUpload. ``there`` are the ETags of parts that the remote has already; ``confirmed``
+    is told of each other one. Raises Refusal, RemoteUnreachable."""
     algorithm = _algorithm(operation)
     turn = asyncio.Semaphore(_PARALLEL)
 
-    async def send(part: Part, body: _PartBody) -> None:
+    async def send(part: Part, body: PartBody) -> None:
         async with turn:
             await check(pusher.bodies, *body)
-            there[part.number] = await _part(pusher, operation, upload_id, part, body[0], algorithm)
+            there[part.number] = etag = await _part(pusher, operation, upload_id, part, body[0], algorithm)
+            await confirmed(part.number, etag)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -88,12 +100,17 @@ async def _send_parts(
 
 
 async def _begin(pusher: Pusher, operation: Operation, version: Version) -> str:
-    request = request_of(operation, "CreateMultipartUpload", headers_of(operation, version))
     with pusher.beginning():
-        response = await pusher.send(request)
-        assert isinstance(response.body, bytes)  # noqa: S101  `send` reads it
-        upload_id: str = codec.parse_response("CreateMultipartUpload", response, response.body)["UploadId"]
+        upload_id = await create(pusher, operation, version)
         await pusher.journal.upload_begun(operation, upload_id)
+    return upload_id
+
+
+async def create(pusher: Pusher, operation: Operation, version: Version) -> str:
+    """The remote's UploadId. Raises Refusal, RemoteUnreachable."""
+    response = await pusher.send(request_of(operation, "CreateMultipartUpload", headers_of(operation, version)))
+    assert isinstance(response.body, bytes)  # noqa: S101  `send` reads it
+    upload_id: str = codec.parse_response("CreateMultipartUpload", response, response.body)["UploadId"]
     return upload_id
 
 
@@ -111,7 +128,6 @@ async def _part(
     if etag.strip('"').lower() != part.etag and "x-amz-server-side-encryption" not in response.headers:
         message = f"The remote's ETag of part {part.number} is {etag}, not {part.quoted_etag}."
         raise Refusal("Unverified", message, 200, ambiguous=True)
-    await pusher.journal.part_pushed(operation, part.number, etag)
     return etag
 
 

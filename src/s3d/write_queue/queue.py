@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 
@@ -40,6 +41,16 @@ class Queue:
     engine: Engine
     verified: set[int] = field(default_factory=set)
     """``seq`` of operations whose bodies were compared with their MD5 since the start."""
+    completing: dict[str, asyncio.Task[S3Response]] = field(default_factory=dict)
+    """By UploadId, what `s3d.write_queue.complete_straight` is doing: it goes on when its client goes."""
+
+    async def close(self) -> None:
+        """Ends what goes on behind requests."""
+        tasks = list(self.completing.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.buckets.close()
 
     def content(self, request: S3Request) -> Operation | None:
         """What decides about the object that a request names, or None: the remote."""

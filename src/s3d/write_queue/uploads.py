@@ -3,25 +3,23 @@ at the remote stay there."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from s3d.local.database import Connection
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response, body_length
-from s3d.standalone.answers import moment
+from s3d.standalone import parts
 from s3d.standalone.copy_source import CopySource
-from s3d.standalone.store import now
 from s3d.standalone.stored_body import StoredBody
 from s3d.standalone.version import key_text
 from s3d.write_queue.accept import accepted, goes_straight
 from s3d.write_queue.answers import pending, read_whole
 from s3d.write_queue.changes import local_source, source_of
-from s3d.write_queue.observer import Accepted
+from s3d.write_queue.complete_straight import complete_straight
 from s3d.write_queue.queue import Queue
 
 _IS_HERE = "SELECT 1 FROM upload WHERE upload_id = ?1 UNION ALL SELECT 1 FROM completed WHERE upload_id = ?1"
 _FORGET_REQUESTS = "DELETE FROM upload_request WHERE upload NOT IN (SELECT id FROM upload)"
+_KEYS = ("x-amz-server-side-encryption-customer-", "x-amz-copy-source-server-side-encryption-customer-")
 _CONDITIONS = {
     "x-amz-copy-source-if-match": "If-Match",
     "x-amz-copy-source-if-none-match": "If-None-Match",
@@ -41,7 +39,7 @@ async def upload_part(queue: Queue, request: S3Request) -> S3Response:
     """Raises EntityTooLarge for the part with which the upload outgrows the queue."""
     if not _is_here(queue, request):
         return await queue.inner(request)
-    _check_not_straight(request)
+    _check_no_keys(request)
     size = body_length(request.body)
     _check_fits(queue, request, size)
     call = await accepted(request)
@@ -55,7 +53,7 @@ async def upload_part_copy(queue: Queue, request: S3Request) -> S3Response:
         source = source_of(request)
         await queue.push(source.bucket, source.key)
         return await queue.inner(request)
-    _check_not_straight(request)
+    _check_no_keys(request)
     source = source_of(request)
     operation = await local_source(queue, request, source)
     if operation is None:
@@ -66,10 +64,12 @@ async def upload_part_copy(queue: Queue, request: S3Request) -> S3Response:
 
 
 async def complete_upload(queue: Queue, request: S3Request) -> S3Response:
-    """Raises NotImplemented for a condition: only the remote could judge that, and it has no such upload."""
+    """With a condition, the remote completes it: only it can judge that."""
     if not _is_here(queue, request):
         return await queue.after_push(request)
-    _check_not_straight(request)
+    if goes_straight(request):
+        _check_no_keys(request)
+        return await complete_straight(queue, request)
     with await queue.room.reserve(0):  # its bytes are there
         return await queue.accept(await accepted(request))
 
@@ -93,11 +93,9 @@ def _is_here(queue: Queue, request: S3Request) -> bool:
     return upload_id.isascii() and queue.store.reader.execute(_IS_HERE, (upload_id,)).fetchone() is not None
 
 
-def _check_not_straight(request: S3Request) -> None:
-    if goes_straight(request):
-        message = (
-            "The queue took this upload in and cannot judge conditions or use a customer's keys: begin it with them."
-        )
+def _check_no_keys(request: S3Request) -> None:
+    if any(name.lower().startswith(_KEYS) for name in request.headers):
+        message = "The queue took this upload in and cannot use a customer's keys: begin it with them."
         raise S3Error("NotImplemented", message)
 
 
@@ -131,15 +129,10 @@ async def _fetch_part(queue: Queue, request: S3Request, source: CopySource) -> S
         return await read_whole(got)
     async with StoredBody(got.body, int(got.headers["Content-Length"])) as received:
         _check_fits(queue, request, received.length)
-        members: dict[str, Any] = {"Bucket": request.bucket, "Key": request.key}
-        members |= {"PartNumber": int(request.parameter("partNumber") or 0), "UploadId": request.parameter("uploadId")}
-        put = codec.build_request("UploadPart", members)
-        put.body, put.request_id = received, request.request_id
+        call = await accepted(request)
         with await queue.room.reserve(received.length, files=0):
-            answer = await _settled(queue, await queue.answer(Accepted(put, members)))
-    etag = answer.headers["ETag"]
-    result = {"CopyPartResult": {"ETag": etag, "LastModified": moment(now())}}
-    return pending(codec.build_response("UploadPartCopy", result), request.request_id)
+            response = await parts.keep_copied(queue.store, call, received, {})
+            return await _settled(queue, pending(response, request.request_id))
 
 
 def _get(request: S3Request, source: CopySource) -> S3Request:
