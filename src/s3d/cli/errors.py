@@ -6,7 +6,7 @@ click.ClickException
     ├── S3Failure             1    S3 answered with an error; keeps its code, status and request id
     ├── Unreachable           1    the daemon did not answer
     ├── Misconfigured         2    the settings of ``s3d run`` make no sense
-    └── CannotCheck           2    ``s3d fsck`` has looked at nothing
+    └── CannotCheck           2    ``s3d fsck`` has looked at nothing, or ``s3d audit`` came to no end
 Interrupted              128 + n   signal n ended it (130: Ctrl-C, 141: nobody reads stdout, 143: SIGTERM)
 """
 
@@ -65,7 +65,7 @@ class Misconfigured(Failure):
 
 
 class CannotCheck(Failure):
-    """There is no store that could be checked now. Not 1: that says that a store is damaged."""
+    """What was to be checked could not be. Not 1: that says that something is damaged, or differs."""
 
     exit_code = 2
 

@@ -44,10 +44,14 @@ def ls(target: Target | None, *, state: str | None, as_json: bool, admin_endpoin
 @click.option(
     "--wait", metavar="SECONDS", type=click.FloatRange(0, 3600), default=60.0, show_default=True, help="At most."
 )
+@options.as_json
 @options.admin_endpoint
-def flush(*, wait: float, admin_endpoint: str) -> None:
+def flush(*, wait: float, as_json: bool, admin_endpoint: str) -> None:
     """Wait until everything is at the remote. The exit code is 1 if something is left."""
-    left = _ask(admin_endpoint, "flush", {"wait": wait})["left"]
+    answer = _ask(admin_endpoint, "flush", {"wait": wait})
+    left = answer["left"]
+    if as_json:
+        output.write_json(answer)
     if left:
         raise Failure(f"{left} operations are left after {wait:g} s: see s3d queue ls, and s3d status")
 
@@ -56,11 +60,12 @@ def flush(*, wait: float, admin_endpoint: str) -> None:
 @click.argument("target", metavar="[BUCKET/KEY]", type=TargetType(with_key=True), required=False)
 @click.option("--seq", type=int, multiple=True, metavar="NUMBER", help="This operation; may be repeated.")
 @click.option("--all", "everything", is_flag=True, help="All that failed.")
+@options.as_json
 @options.admin_endpoint
-def retry(target: Target | None, *, seq: tuple[int, ...], everything: bool, admin_endpoint: str) -> None:
+def retry(target: Target | None, *, seq: tuple[int, ...], everything: bool, as_json: bool, admin_endpoint: str) -> None:
     """Push operations again that failed for good."""
-    done = _ask(admin_endpoint, "retry", _chosen(target, seq, everything=everything))["done"]
-    output.write_line(f"{done} to be pushed again")
+    answer = _ask(admin_endpoint, "retry", _chosen(target, seq, everything=everything))
+    _tell(answer, f"{answer['done']} to be pushed again", as_json=as_json)
 
 
 @command.command("drop")
@@ -68,13 +73,17 @@ def retry(target: Target | None, *, seq: tuple[int, ...], everything: bool, admi
 @click.option("--seq", type=int, multiple=True, metavar="NUMBER", help="This operation; may be repeated.")
 @click.option("--all", "everything", is_flag=True, help="All that failed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@options.as_json
 @options.admin_endpoint
-def drop(target: Target | None, *, seq: tuple[int, ...], everything: bool, yes: bool, admin_endpoint: str) -> None:
+def drop(
+    target: Target | None, *, seq: tuple[int, ...], everything: bool, yes: bool, as_json: bool, admin_endpoint: str
+) -> None:
     """Remove operations and their bytes for good: they never reach the remote."""
     chosen = _chosen(target, seq, everything=everything)
     if not yes:
         click.confirm("These operations and their bytes are lost then. Go on?", abort=True)
-    output.write_line(f"{_ask(admin_endpoint, 'drop', chosen)['done']} dropped")
+    answer = _ask(admin_endpoint, "drop", chosen)
+    _tell(answer, f"{answer['done']} dropped", as_json=as_json)
 
 
 @command.command("export")
@@ -82,27 +91,37 @@ def drop(target: Target | None, *, seq: tuple[int, ...], everything: bool, yes: 
 @click.argument("target", metavar="[BUCKET/KEY]", type=TargetType(with_key=True), required=False)
 @click.option("--seq", type=int, multiple=True, metavar="NUMBER", help="This operation; may be repeated.")
 @click.option("--all", "everything", is_flag=True, help="All that failed.")
+@options.as_json
 @options.admin_endpoint
 def export(
-    directory: Path, target: Target | None, *, seq: tuple[int, ...], everything: bool, admin_endpoint: str
+    directory: Path,
+    target: Target | None,
+    *,
+    seq: tuple[int, ...],
+    everything: bool,
+    as_json: bool,
+    admin_endpoint: str,
 ) -> None:
     """Write operations as files into a directory of the daemon's machine; they stay in the queue."""
     chosen = _chosen(target, seq, everything=everything) | {"directory": str(directory.absolute())}
-    output.write_line(f"{_ask(admin_endpoint, 'export', chosen)['done']} written to {directory.absolute()}")
+    answer = _ask(admin_endpoint, "export", chosen)
+    _tell(answer, f"{answer['done']} written to {directory.absolute()}", as_json=as_json)
 
 
 @command.command("pause")
+@options.as_json
 @options.admin_endpoint
-def pause(*, admin_endpoint: str) -> None:
+def pause(*, as_json: bool, admin_endpoint: str) -> None:
     """Begin no further push."""
-    _ask(admin_endpoint, "pause", {})
+    _tell(_ask(admin_endpoint, "pause", {}), None, as_json=as_json)
 
 
 @command.command("resume")
+@options.as_json
 @options.admin_endpoint
-def resume(*, admin_endpoint: str) -> None:
+def resume(*, as_json: bool, admin_endpoint: str) -> None:
     """Push again."""
-    _ask(admin_endpoint, "resume", {})
+    _tell(_ask(admin_endpoint, "resume", {}), None, as_json=as_json)
 
 
 def line(operation: dict[str, Any]) -> str:
@@ -111,11 +130,18 @@ def line(operation: dict[str, Any]) -> str:
     text = (
         f"{operation['seq']:>8} {accepted} {operation['state']:<8} {operation['operation']:<6} {operation['size']:>12}"
     )
-    text += f" {operation['bucket']}/{operation['key']}"
-    error = operation.get("error")
-    if error:
-        text += f"  ({operation['attempts']} attempts; {error['code']}: {error['message']})"
-    return text
+    return f"{text} {operation['bucket']}/{operation['key']}{_trouble(operation)}"
+
+
+def _trouble(operation: dict[str, Any]) -> str:
+    """Attempts, when the next one is, and the last error; nothing of an operation that had none."""
+    error, following = operation.get("error"), operation.get("next_attempt")
+    if not error:
+        return ""
+    attempts = f"{operation['attempts']} attempt{'' if operation['attempts'] == 1 else 's'}"
+    if following and operation["state"] != "failed":
+        attempts += f", next {render.time(datetime.fromtimestamp(following).astimezone())}"
+    return f"  ({attempts}; {error['code']}: {error['message']})"
 
 
 def _operations(endpoint: str, target: Target | None, state: str | None) -> Iterator[dict[str, Any]]:
@@ -143,3 +169,10 @@ def _chosen(target: Target | None, seq: tuple[int, ...], *, everything: bool) ->
 
 def _ask(endpoint: str, what: str, body: dict[str, Any]) -> dict[str, Any]:
     return admin.ask(endpoint, f"/queue/{what}", os.environ.get("S3D_ADMIN_TOKEN"), body=body, timeout=_LONG)
+
+
+def _tell(answer: dict[str, Any], text: str | None, *, as_json: bool) -> None:
+    if as_json:
+        output.write_json(answer)
+    elif text is not None:
+        output.write_line(text)

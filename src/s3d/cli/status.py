@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from s3d.cli import admin, options, output, render
+from s3d.cli import admin, options, output, queue, queue_status, render
 from s3d.cli.errors import S3Failure
 from s3d.cli.target import Target, TargetType
 
@@ -24,19 +25,49 @@ if TYPE_CHECKING:
 def command(target: Target | None, *, as_json: bool, admin_endpoint: str, endpoint: str) -> None:
     """Show the state of the daemon, of a bucket or of an object.
 
-    The exit code is 1 when the daemon does not answer, or when there is no such bucket or object.
+    Of a bucket and of an object it shows what HeadBucket and HeadObject tell, and what the write queue knows: what waits,
+    what failed, what was pushed last.
+
+    The exit code is 1 when the daemon does not answer, and when there is no such bucket or object or the remote that
+    would know is away: also if the write queue knows something of it, which is shown then.
     """
-    token = os.environ.get("S3D_ADMIN_TOKEN")
-    document = _resource(target, endpoint) if target else admin.ask(admin_endpoint, "/status", token)
+    if target is None:
+        _show(condensed, admin.ask(admin_endpoint, "/status", os.environ.get("S3D_ADMIN_TOKEN")), as_json=as_json)
+        return
+    queued = queue_status.ask(target, admin_endpoint, endpoint)
+    failure: S3Failure | None = None
+    try:
+        document = _resource(target, endpoint)
+    except S3Failure as error:
+        if not queue_status.knows_something(queued):
+            raise
+        failure, document = error, target_document(target)
+    if queued is not None:
+        document["queue"] = queued
+    _show(queue_status.readable, document, as_json=as_json)
+    if failure is not None:
+        raise failure
+
+
+def _show(readable: Callable[[dict[str, Any]], dict[str, Any]], document: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         output.write_json(document, indent=2)
-    else:
-        for line in render.document_lines(condensed(document)):
-            output.write_line(line)
+        return
+    for line in render.document_lines(readable(document)):
+        output.write_line(line)
+
+
+def target_document(target: Target) -> dict[str, Any]:
+    """What is known without an answer: its name."""
+    return {"bucket": target.bucket, "key": target.key} if target.key else {"bucket": target.bucket}
 
 
 def condensed(document: dict[str, Any]) -> dict[str, Any]:
-    """The status without the settings that are at their defaults, and with one line for each of the others."""
+    """The status without the settings that are at their defaults, and with one line for each of the others and for the
+    oldest operation."""
+    queued = document.get("write_queue")
+    if isinstance(queued, dict) and queued.get("oldest"):
+        document = {**document, "write_queue": {**queued, "oldest": queue.line(queued["oldest"]).strip()}}
     settings = document.get("settings")
     if not isinstance(settings, dict):
         return document

@@ -9,9 +9,12 @@ from collections.abc import Awaitable, Callable
 from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from s3d.daemon.admin_request import BadRequest
+from s3d.daemon.audit_api import AuditApi
 from s3d.daemon.config import AdminConfig
 from s3d.daemon.guard import refuse
-from s3d.daemon.queue_api import BadRequest, QueueApi
+from s3d.daemon.queue_api import QueueApi
+from s3d.daemon.resource_status import ResourceStatus
 from s3d.daemon.status import Status
 from s3d.server.sockets import open_sockets, port_of
 from s3d.write_queue.control import Control
@@ -47,7 +50,9 @@ class Admin:
                         with the remote away the daemon serves, and the part says so. Where the embedded
                         store takes its place, the part is ``standalone``
     GET /status         the document of `Status`
+    /status/...         `s3d.daemon.resource_status`
     /queue              `s3d.daemon.queue_api`
+    /audit              `s3d.daemon.audit_api`
     ==================  ================================================================================
 
     Errors are ``{"error": SENTENCE}``.
@@ -57,7 +62,7 @@ class Admin:
         self, config: AdminConfig, status: Status, serving: Callable[[], bool], queue: Control | None = None
     ) -> None:
         self._config = config
-        self._queue_api = QueueApi(queue)
+        self._parts = (QueueApi(queue), ResourceStatus(queue), AuditApi(queue))
         self._status = status
         self._serving = serving
         self._runner: web.AppRunner | None = None
@@ -90,7 +95,8 @@ class Admin:
         application.router.add_get("/health/live", self._live)
         application.router.add_get("/health/ready", self._ready)
         application.router.add_get("/status", self._document)
-        self._queue_api.add_to(application.router)
+        for part in self._parts:
+            part.add_to(application.router)
         return application
 
     async def _live(self, _request: web.Request) -> web.Response:
@@ -129,7 +135,9 @@ class Admin:
             allowed = ", ".join(sorted(error.allowed_methods))
             return _json(405, {"error": f"{request.path} takes {allowed}"}, {"Allow": allowed})
         except web.HTTPNotFound:
-            return _json(404, {"error": "there is nothing here: see /status, /queue, /health/live and /health/ready"})
+            return _json(
+                404, {"error": "there is nothing here: see /status, /queue, /audit, /health/live and /health/ready"}
+            )
 
 
 def _peer(request: web.Request) -> str | None:

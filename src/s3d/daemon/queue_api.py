@@ -17,23 +17,20 @@ retry, drop and export take a JSON object that says which: ``{"seq": [NUMBER, ..
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
+from s3d.daemon.admin_request import BadRequest, json_body, number, required
 from s3d.write_queue.control import Control
 from s3d.write_queue.operation import FAILED, HELD, PENDING, PUSHING, Operation
+from s3d.write_queue.shown import shown
 
 _STATES = (PENDING, PUSHING, FAILED, HELD)
 _PAGE, _LONGEST_PAGE = 100, 1000
 _LONGEST_WAIT = 3600.0  # seconds
-
-
-class BadRequest(Exception):
-    """A sentence that says what is accepted."""
 
 
 class QueueApi:
@@ -50,9 +47,7 @@ class QueueApi:
 
     @property
     def _queue(self) -> Control:
-        if self._queue_or_none is None:
-            raise BadRequest("this daemon has no write queue: start it with S3D_WRITE_QUEUE=on")
-        return self._queue_or_none
+        return required(self._queue_or_none)
 
     async def _list(self, request: web.Request) -> web.Response:
         query = request.query
@@ -62,25 +57,25 @@ class QueueApi:
         state = query.get("state")
         if state is not None and state not in _STATES:
             raise BadRequest(f"state is one of {', '.join(_STATES)}")
-        limit = _number(query.get("limit", str(_PAGE)), "limit", _LONGEST_PAGE)
-        found = self._queue.page(state, _number(query.get("after", "0"), "after", (1 << 63) - 1), limit)
+        limit = number(query.get("limit", str(_PAGE)), "limit", _LONGEST_PAGE)
+        found = self._queue.page(state, number(query.get("after", "0"), "after", (1 << 63) - 1), limit)
         following = found[-1].seq if len(found) == limit and found else None
         return web.json_response({"operations": [shown(operation) for operation in found], "next": following})
 
     async def _flush(self, request: web.Request) -> web.Response:
-        wait = (await _body(request)).get("wait", 0)
+        wait = (await json_body(request)).get("wait", 0)
         if not isinstance(wait, int | float) or isinstance(wait, bool) or not 0 <= wait <= _LONGEST_WAIT:
             raise BadRequest(f"wait is a number of seconds from 0 to {_LONGEST_WAIT:g}")
         return web.json_response({"left": await self._queue.flush(float(wait))})
 
     async def _retry(self, request: web.Request) -> web.Response:
-        return await self._each(await _body(request), self._queue.retry)
+        return await self._each(await json_body(request), self._queue.retry)
 
     async def _drop(self, request: web.Request) -> web.Response:
-        return await self._each(await _body(request), self._queue.drop)
+        return await self._each(await json_body(request), self._queue.drop)
 
     async def _export(self, request: web.Request) -> web.Response:
-        body = await _body(request)
+        body = await json_body(request)
         directory = body.get("directory")
         if not isinstance(directory, str) or not Path(directory).is_absolute():
             raise BadRequest("directory is an absolute path on the daemon's machine")
@@ -124,37 +119,3 @@ class QueueApi:
             raise BadRequest(
                 f'say which: {{"seq": [...]}}, {{"bucket": ..., "key": ...}} or {{"state": "{states[0]}"}}'
             )
-
-
-def shown(operation: Operation) -> dict[str, Any]:
-    """An operation as JSON. Of a key that is no UTF-8 the bytes are shown as \\xNN."""
-    return {
-        "seq": operation.seq,
-        "bucket": operation.bucket,
-        "key": operation.key.decode("utf-8", "backslashreplace"),
-        "operation": operation.kind,
-        "state": operation.state,
-        "size": operation.size,
-        "accepted": round(operation.accepted, 3),
-        "attempts": operation.attempts,
-        "next_attempt": round(operation.next_attempt, 3) or None,
-        "superseded": bool(operation.superseded),
-        "error": operation.last_error(),
-    }
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    raw = await request.read()
-    try:
-        found = json.loads(raw) if raw else {}
-    except ValueError as error:
-        raise BadRequest("the body is a JSON object") from error
-    if not isinstance(found, dict):
-        raise BadRequest("the body is a JSON object")
-    return found
-
-
-def _number(text: str, name: str, most: int) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):
-        raise BadRequest(f"{name} is a number up to {most}")
-    return int(text)

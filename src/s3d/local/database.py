@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from s3d.local.directory import CannotOpen
-from s3d.local.errors import refused
+from s3d.local.errors import is_no_room, refused
 from s3d.s3.errors import S3Error
 
 T = TypeVar("T")
@@ -35,8 +35,10 @@ Connection = sqlite3.Connection
 
 log = logging.getLogger("s3d.local")
 
+_PAGE = 4096
+"""Bytes of a page of the file."""
 _CHECKPOINT = 8000
-"""Pages of 4 KiB in the write-ahead log before they are moved into the database: 32 MB. SQLite's 1000 costs a quarter of
+"""Pages in the write-ahead log before they are moved into the database: 32 MB. SQLite's 1000 costs a quarter of
 the throughput of 4 KiB bodies."""
 _CACHE_KIB = 16384
 _MAPPED = 2 << 30
@@ -60,11 +62,20 @@ class _Change:
 
 
 class Database:
-    """One file. To be opened, used and closed in one event loop."""
+    """One file. To be opened, used and closed in one event loop. ``log_pages``: how many pages the write-ahead log may
+    have before they are moved into the database; ``full`` is called when the disk is, to make room."""
 
-    def __init__(self, path: Path, migrations: Sequence[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        migrations: Sequence[str],
+        log_pages: int | None = None,
+        full: Callable[[], None] = lambda: None,
+    ) -> None:
         self._path = path
         self._migrations = migrations
+        self._log_pages = _CHECKPOINT if log_pages is None else min(log_pages, _CHECKPOINT)
+        self._full = full
         self._waiting: deque[_Change] = deque()
         self._later: list[Callable[[Connection], Any]] = []
         self._unsure: list[Callable[[bool], None]] = []  # `settled` of what a failed COMMIT may have written after all
@@ -83,6 +94,7 @@ class Database:
             for _ in range(2):
                 opened.append(failed.enter_context(contextlib.closing(connect(self._path))))
                 migrate(opened[0], self._migrations)
+            opened[0].execute(f"PRAGMA wal_autocheckpoint = {self._log_pages}")
             opened[1].execute("PRAGMA query_only = ON")
             failed.pop_all()
         self._writer, self.reader = opened
@@ -122,6 +134,11 @@ class Database:
     async def flush(self) -> None:
         """Returns when all that was given before is durable."""
         await self.change(_nothing)
+
+    def unused(self) -> int:
+        """Bytes of the file that hold nothing, and are used before it grows."""
+        pages: int = self.reader.execute("PRAGMA freelist_count").fetchone()[0]
+        return pages * _PAGE
 
     def change_later(self, function: Callable[[Connection], Any]) -> None:
         """Runs ``function`` in the next transaction that there is anyway, at the latest in `close`; if that
@@ -183,6 +200,8 @@ class Database:
             failure = refused(error, "committing")
         else:
             self._settle_unsure()
+        if any(isinstance(each, sqlite3.Error) and is_no_room(each) for each in (error, *(c.error for c in batch))):
+            self._make_room()
         for change in batch:
             unsure = failure is not None and began and change.error is None
             if failure is not None and (change.error is None or isinstance(change.error, S3Error)):
@@ -209,6 +228,12 @@ class Database:
                 self._writer.execute("ROLLBACK")
         except sqlite3.Error as error:  # the next BEGIN fails, too, and leads here again
             log.error("a transaction could not be rolled back", extra={"error": str(error)})
+
+    def _make_room(self) -> None:
+        """What can be done here for those who try again."""
+        self._full()
+        with contextlib.suppress(sqlite3.Error):
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _settle_unsure(self) -> None:
         unsure, self._unsure = self._unsure, []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from multidict import CIMultiDict
 
 from s3d.local.database import Connection, unchanging
@@ -9,7 +11,7 @@ from s3d.local.receive import NewBody, receive
 from s3d.s3 import codec
 from s3d.s3.checksums import Algorithm
 from s3d.s3.errors import S3Error
-from s3d.s3.message import S3Response, body_length
+from s3d.s3.message import Body, S3Response, body_length
 from s3d.standalone import bucket as buckets
 from s3d.standalone import checksums, copy_source, cors
 from s3d.standalone import upload as uploads
@@ -47,7 +49,7 @@ async def upload_part(store: Store, call: Call) -> S3Response:
 async def upload_part_copy(store: Store, call: Call) -> S3Response:
     """Errors: as `upload_part`, and those of the source: NoSuchBucket, NoSuchKey, NoSuchVersion, PreconditionFailed,
     InvalidArgument (its range), InvalidRequest (too large)."""
-    number, upload = _begin(store, call)
+    _begin(store, call)
     source = copy_source.parse(call.members["CopySource"])
     cors.check_source(store, call.request, source.bucket)
     with unchanging(store.reader):
@@ -56,13 +58,19 @@ async def upload_part_copy(store: Store, call: Call) -> S3Response:
         offset, length = (0, found.size) if wanted is None else copy_range(wanted, found.size)
         copy_source.check_size(length)
         content = stored_body(store, found, offset, length)
-    async with content, await receive(store.bodies, content, [upload.kept]) as new:
+    async with content:
+        return await keep_copied(store, call, content, copy_source.version_member(origin, found))
+
+
+async def keep_copied(store: Store, call: Call, content: Body, version: Mapping[str, str]) -> S3Response:
+    """The answer to UploadPartCopy of these bytes; ``version`` names that of the source. Errors: as `upload_part`."""
+    number, upload = _begin(store, call)
+    async with await receive(store.bodies, content, [upload.kept]) as new:
         part = await _keep(store, call, number, upload, new)
     result = {"ETag": part.quoted_etag, "LastModified": moment(part.modified)}
     if upload.algorithm is not None:
         result |= checksums.members_of_part(part.checksum)
-    answer = {"CopyPartResult": result, **copy_source.version_member(origin, found)}
-    return codec.build_response("UploadPartCopy", answer)
+    return codec.build_response("UploadPartCopy", {"CopyPartResult": result, **version})
 
 
 def _begin(store: Store, call: Call) -> tuple[int, Upload]:

@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,20 @@ from s3d.local.directory import CannotOpen, Lock, make, sync_directory
 from s3d.s3.backend import Backend
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response
-from s3d.standalone import multipart
 from s3d.standalone.store import Store
 from s3d.standalone.version import key_bytes
-from s3d.write_queue import bucket_level, changes, lists, reads, uploads
+from s3d.write_queue import bucket_level, changes, lists, reads, status, uploads
+from s3d.write_queue.audit import Audit, Page, Wanted
 from s3d.write_queue.config import WriteQueueConfig
 from s3d.write_queue.engine import Engine
 from s3d.write_queue.export import export
 from s3d.write_queue.journal import Journal
 from s3d.write_queue.known_buckets import KnownBuckets
+from s3d.write_queue.ledger import Ledger
 from s3d.write_queue.observer import Observer
-from s3d.write_queue.operation import PENDING, PUSHING, Operation
+from s3d.write_queue.operation import Operation
 from s3d.write_queue.queue import Queue
+from s3d.write_queue.reserve import Reserve
 from s3d.write_queue.room import Room
 from s3d.write_queue.schema import MIGRATIONS
 
@@ -85,12 +88,14 @@ class WriteQueue:
         self._open: Queue | None = None
         self._observer: Observer | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._audits: set[asyncio.Task[Page]] = set()
 
     async def open(self) -> None:
         """Takes the directory and goes on with what is in it; asks no remote. Raises CannotOpen, DirectoryInUse."""
         directory, path = self._config.directory, self._config.directory / "queue.db"
         make(directory)
-        database = Database(path, MIGRATIONS)
+        reserve = Reserve(directory / "reserve")
+        database = Database(path, MIGRATIONS, reserve.log_pages, reserve.give)
         try:
             with usable(path):
                 self._lock.take()
@@ -98,7 +103,7 @@ class WriteQueue:
                 bodies = Bodies(directory, database)
                 sync_directory(directory)
                 bodies.open()
-                self._open = self._assemble(database, bodies)
+                self._open = self._assemble(database, bodies, reserve)
         except (OSError, S3Error) as error:
             raise CannotOpen(f"the directory {directory} cannot be used ({error}): choose another one") from error
         self._open.settle()
@@ -107,12 +112,13 @@ class WriteQueue:
         self._open.engine.start()
         self._look_at_age()
 
-    def _assemble(self, database: Database, bodies: Bodies) -> Queue:
+    def _assemble(self, database: Database, bodies: Bodies, reserve: Reserve) -> Queue:
         config = self._config
         self._observer = Observer(database, bodies)
         store = Store(database, bodies, self._observer)
         journal = Journal(store, self._settle, config.ledger_age)
-        room = Room(config.max_size, config.max_files, config.free_space, self._free, config.max_wait)
+        limits = config.max_size, config.max_files, config.free_space
+        room = Room(*limits, self._free, config.max_wait, partial(reserve.keep, database.unused))
         buckets = KnownBuckets(store, self._inner, take_for_granted=config.unknown_buckets == "accept")
         engine = Engine(journal, self._inner, bodies, config.workers, config.max_bandwidth or _no_limit)
         return Queue(config, self._inner, store, journal, buckets, room, engine)
@@ -123,10 +129,12 @@ class WriteQueue:
         left = 0
         if self._watch is not None:
             self._watch.cancel()
+        for page in self._audits:  # who asked gets no answer, as with any request that is cut off
+            page.cancel()
         try:
             if self._open is not None:
                 left = await self._open.engine.stop(grace)
-                await self._open.buckets.close()
+                await self._open.close()
                 await self._open.store.bodies.close()
                 left = self._open.journal.waiting()
                 await self._open.store.database.close()
@@ -210,24 +218,27 @@ class WriteQueue:
     def resume(self) -> None:
         self._queue.engine.resume()
 
+    async def audit(self, wanted: Wanted) -> Page:
+        """Compares entries of the ledger with the remote."""
+        queue = self._queue
+        page = asyncio.get_running_loop().create_task(
+            Audit(Ledger(queue.store), queue.journal, queue.inner).page(wanted)
+        )
+        self._audits.add(page)
+        page.add_done_callback(self._audits.discard)
+        return await page
+
     def document(self) -> dict[str, Any]:
         """For the status page."""
-        journal = self._queue.journal
-        size, files = journal.usage()
-        oldest, states = journal.oldest(), journal.totals()
-        return {
-            "directory": str(self._config.directory),
-            "states": states,
-            "waiting": sum(states.get(state, {}).get("count", 0) for state in (PENDING, PUSHING)),
-            "oldest_age": None if oldest is None else round(max(0.0, time.time() - oldest), 3),
-            "bytes": size,
-            "files": files,
-            "max_bytes": self._config.max_size,
-            "max_files": self._config.max_files,
-            "abandoned_uploads": multipart.abandoned(self._queue.store, multipart.ABANDONED_AFTER)[0],
-            "superseded": self._observer.superseded if self._observer else 0,
-            "engine": self._queue.engine.document(),
-        }
+        return status.of_queue(self._queue, self._observer.superseded if self._observer else 0)
+
+    def bucket_document(self, bucket: str) -> dict[str, Any]:
+        """What waits in a bucket, and what is known of it."""
+        return status.of_bucket(self._queue, bucket)
+
+    def key_document(self, bucket: str, key: str) -> dict[str, Any]:
+        """What waits for a key, and what was pushed last of it."""
+        return status.of_key(self._queue, Ledger(self._queue.store), bucket, key)
 
 
 def _no_limit() -> None:

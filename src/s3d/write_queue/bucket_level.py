@@ -52,7 +52,8 @@ async def delete_bucket(queue: Queue, request: S3Request) -> S3Response:
         raise S3Error("BucketNotEmpty", elements={"BucketName": bucket})
     await _push_all(queue, bucket, b"")
     response = await queue.inner(request)
-    await queue.buckets.forget(bucket)
+    if response.status != 409:  # BucketNotEmpty: it is there, and that is worth knowing while the remote is away
+        await queue.buckets.forget(bucket)
     return response
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from s3d.write_queue.audit import Page, Wanted
 from s3d.write_queue.operation import Operation
 
 
@@ -30,4 +31,10 @@ class Control(Protocol):
 
     def resume(self) -> None: ...
 
+    async def audit(self, wanted: Wanted) -> Page: ...
+
     def document(self) -> dict[str, Any]: ...
+
+    def bucket_document(self, bucket: str) -> dict[str, Any]: ...
+
+    def key_document(self, bucket: str, key: str) -> dict[str, Any]: ...

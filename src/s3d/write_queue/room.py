@@ -23,14 +23,23 @@ _LOOK_AGAIN = 1.0
 
 class Room:
     """Of one queue. Sizes in bytes, ``max_wait`` in seconds; ``floor`` bytes stay free on the disk, of which ``free`` says
-    how many there are now."""
+    how many there are now. ``reserve``: whether there is what the journal needs when the disk is full."""
 
-    def __init__(self, max_size: int, max_files: int, floor: int, free: Callable[[], int], max_wait: float) -> None:
+    def __init__(
+        self,
+        max_size: int,
+        max_files: int,
+        floor: int,
+        free: Callable[[], int],
+        max_wait: float,
+        reserve: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._max_size = max_size
         self._max_files = max_files
         self._floor = floor
         self._free = free
         self._max_wait = max_wait
+        self._reserve = reserve
         self._size = self._files = 0
         self._reserved_size = self._reserved_files = 0
         self._waiting: deque[_Waiting] = deque()
@@ -115,6 +124,8 @@ class Room:
             return f"{self._files} of {self._max_files} objects are waiting"
         if self._floor and self._free() - self._reserved_size - wanted.size < self._floor:
             return f"less than {self._floor} bytes would stay free on the disk"
+        if not self._reserve():
+            return "the disk is full"
         return None
 
 

@@ -41,7 +41,7 @@ class Admin(BaseHTTPRequestHandler):
 def admin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Admin) as server:
         server.answer = (200, json.dumps(DOCUMENT).encode())  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         monkeypatch.setenv("S3D_ADMIN_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
         yield server
@@ -94,6 +94,26 @@ def test_no_daemon(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_a_document_without_settings_stays_as_it_is() -> None:
     assert condensed({"a": 1}) == {"a": 1}
+
+
+def test_the_oldest_operation_is_a_line() -> None:
+    oldest = {
+        "seq": 7,
+        "bucket": "b",
+        "key": "k",
+        "operation": "put",
+        "state": "pending",
+        "size": 5,
+        "accepted": 1e9,
+        "attempts": 0,
+        "next_attempt": None,
+        "error": None,
+    }
+    shown = condensed({"write_queue": {"waiting": 1, "oldest": oldest}})["write_queue"]
+    assert shown["waiting"] == 1
+    assert shown["oldest"].startswith("7 2001-09-0")
+    assert shown["oldest"].endswith(" pending  put               5 b/k")
+    assert condensed({"write_queue": {"oldest": None}}) == {"write_queue": {"oldest": None}}
 
 
 def test_an_object(shell: Any) -> None:

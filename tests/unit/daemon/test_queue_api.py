@@ -13,10 +13,12 @@ import aiohttp
 import pytest
 
 from s3d.cli.main import exit_code
+from s3d.cli.queue import line
 from s3d.daemon.admin import Admin
 from s3d.daemon.config import AdminConfig
 from s3d.daemon.status import Status
 from s3d.write_queue.operation import Operation
+from s3d.write_queue.shown import shown
 
 ERROR = json.dumps({"code": "AccessDenied", "message": "no", "status": 403, "at": 1.0})
 
@@ -189,6 +191,29 @@ async def test_the_command_line(url: str, fake: Fake, capfd: pytest.CaptureFixtu
         *[("retry", 2, 3), ("drop", 2), ("export", "/d", 1), ("pause",), ("resume",)],
         ("flush", 2.0),
     ]
+
+
+async def test_json_is_what_the_daemon_answers(url: str, fake: Fake, capfd: pytest.CaptureFixture[str]) -> None:
+    fake.left = 3
+    answers = {
+        ("retry", "--all"): (0, {"done": 2}),
+        ("drop", "--yes", "--seq", "2"): (0, {"done": 1}),
+        ("export", "/d", "b/k1"): (0, {"done": 1}),
+        ("pause",): (0, {"paused": True}),
+        ("resume",): (0, {"paused": False}),
+        ("flush", "--wait", "0"): (1, {"left": 3}),
+    }
+    for arguments, (code, document) in answers.items():
+        assert await command(url, *arguments, "--json") == code
+        assert json.loads(capfd.readouterr().out) == document
+
+
+def test_a_line_says_when_it_is_tried_again() -> None:
+    waits = shown(operation(1, error=ERROR, next_attempt=1e9 + 5))
+    assert "(2 attempts, next 2001-" in line(waits)
+    assert "next" not in line(shown(operation(1, "failed", attempts=1, next_attempt=1e9)))
+    assert "(1 attempt; AccessDenied: no)" in line(shown(operation(1, "failed", attempts=1)))
+    assert line(shown(operation(1))).endswith("b/k1")
 
 
 async def test_what_is_left_is_a_failure(url: str, fake: Fake, capfd: pytest.CaptureFixture[str]) -> None:

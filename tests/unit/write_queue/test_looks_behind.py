@@ -1,0 +1,52 @@
+"""Looks at the remote that must not mistake one change for another of the same key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from unit.write_queue.opened import BUCKET
+from unit.write_queue.pushing import LOST, until, versions
+from unit.write_queue.test_engine import once, running
+
+from s3d.s3.message import S3Request
+
+
+@pytest.mark.xfail(strict=True, reason="the look compares the remote's tags with those of a later operation")
+async def test_a_put_that_was_tagged_meanwhile_is_not_sent_again(tmp_path: Path) -> None:
+    """The answer to a put is lost, and tags are accepted before anybody looks: what is there is that put."""
+    async with running(tmp_path, versioning="Enabled") as it:
+        it.remote.after = once(LOST, "PutObject")
+        operation = await it.queue.put("k", b"bytes", x_amz_tagging="a=1")
+        it.engine.wake()
+        await until(lambda: it.remote.names("PutObject"))
+        tagging = {"TagSet": [{"Key": "t", "Value": "1"}]}
+        await it.queue.do("PutObjectTagging", {"Key": "k", "Tagging": tagging})
+        assert [o.kind for o in it.queue.journal.of_key(BUCKET, operation.key)] == ["put", "tag"]
+        it.engine.wake()
+        await it.drained()
+        assert it.remote.names("PutObject") == ["k"]
+        assert await versions(it) == 1
+
+
+@pytest.mark.xfail(strict=True, reason="the look takes any absence for the work of the delete")
+@pytest.mark.parametrize("there", [True, False])
+async def test_a_delete_that_was_not_done_is_sent(tmp_path: Path, there: bool) -> None:
+    """Where there are versions each delete makes a marker: none stands for another, and neither does nothing at all."""
+    async with running(tmp_path, versioning="Enabled", start=False) as it:
+        if there:
+            await it.queue.put("k")
+            await it.queue.do("DeleteObject", {"Key": "k"})
+        await it.queue.do("DeleteObject", {"Key": "k"})
+        deletes: list[str] = []
+
+        def fault(request: S3Request) -> None:
+            if request.operation == "DeleteObject":
+                deletes.append(request.key or "")
+                if len(deletes) == 1 + there:
+                    raise LOST
+
+        it.remote.before = fault
+        it.engine.start()
+        await it.drained()
+        assert await versions(it, "DeleteMarkers") == 1 + there
