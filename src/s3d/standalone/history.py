@@ -25,6 +25,10 @@ _NULL = f"SELECT {COLUMNS}, marker FROM noncurrent WHERE bucket = ? AND key = ? 
 _WRITE = f"INSERT OR REPLACE INTO object ({COLUMNS}) VALUES ({', '.join('?' * 14)})"
 _WRITE_MARKER = f"INSERT INTO noncurrent ({COLUMNS}, marker) VALUES ({', '.join('?' * 14)}, 1)"
 _RETIRE = f"INSERT INTO noncurrent ({COLUMNS}, marker) SELECT {COLUMNS}, 0 FROM object WHERE bucket = ? AND key = ?"
+_REMOVE_CURRENT = "DELETE FROM object WHERE bucket = ? AND key = ? AND seq = ? RETURNING body, upload"
+_REMOVE_NONCURRENT = "DELETE FROM noncurrent WHERE bucket = ? AND key = ? AND seq = ? RETURNING body, upload"
+_HAS_CURRENT = "SELECT 1 FROM object WHERE bucket = ? AND key = ?"
+_NEWEST_SEQ = "SELECT seq, marker FROM noncurrent WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1"
 _PROMOTE = f"INSERT INTO object ({COLUMNS}) SELECT {COLUMNS} FROM noncurrent WHERE bucket = ? AND key = ? AND seq = ?"
 
 
@@ -80,18 +84,28 @@ def delete(connection: Connection, bodies: Bodies, bucket: Bucket, key: bytes, n
 
 def remove(connection: Connection, bodies: Bodies, bucket: Bucket, gone: Version) -> None:
     """Removes one version for good; the one before it may become the current one."""
-    at = (bucket.id, gone.key)
-    table = "noncurrent"
-    if current_seq(connection, bucket, gone.key) == gone.seq:
-        table = "object"
-    connection.execute(f"DELETE FROM {table} WHERE bucket = ? AND key = ? AND seq = ?", (*at, gone.seq))
-    release(connection, bodies, gone)
-    if current_seq(connection, bucket, gone.key) is not None:
+    remove_seq(connection, bodies, bucket.id, gone.key, gone.seq)
+
+
+def remove_seq(connection: Connection, bodies: Bodies, bucket: int, key: bytes, seq: int) -> None:
+    """The same, of the version with that order if there is one. ``bucket`` is its id."""
+    is_current = True
+    row = connection.execute(_REMOVE_CURRENT, (bucket, key, seq)).fetchone()
+    if row is None:
+        is_current = False
+        row = connection.execute(_REMOVE_NONCURRENT, (bucket, key, seq)).fetchone()
+    if row is None:
         return
-    newest = _noncurrent(connection, _NEWEST, at)
-    if newest is not None and not newest.marker:
-        connection.execute(_PROMOTE, (*at, newest.seq))
-        connection.execute("DELETE FROM noncurrent WHERE bucket = ? AND key = ? AND seq = ?", (*at, newest.seq))
+    body, upload = row
+    bodies.release(connection, body)
+    if upload is not None:
+        release_parts(connection, bodies, upload)
+    if not is_current and connection.execute(_HAS_CURRENT, (bucket, key)).fetchone() is not None:
+        return
+    newest = connection.execute(_NEWEST_SEQ, (bucket, key)).fetchone()
+    if newest is not None and not newest[1]:
+        connection.execute(_PROMOTE, (bucket, key, newest[0]))
+        connection.execute("DELETE FROM noncurrent WHERE bucket = ? AND key = ? AND seq = ?", (bucket, key, newest[0]))
 
 
 def release(connection: Connection, bodies: Bodies, version: Version) -> None:

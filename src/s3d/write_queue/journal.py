@@ -21,8 +21,6 @@ from s3d.local.bodies import Segment
 from s3d.local.database import Connection
 from s3d.standalone import history
 from s3d.standalone import upload as uploads
-from s3d.standalone.bucket import Bucket
-from s3d.standalone.bucket import find as find_bucket
 from s3d.standalone.store import Store
 from s3d.standalone.upload import Part
 from s3d.standalone.version import COLUMNS as VERSION_COLUMNS
@@ -58,6 +56,9 @@ JOIN operation AS o ON o.seq = newest.seq
 LEFT JOIN object AS v ON v.bucket = (SELECT id FROM bucket WHERE name = :bucket) AND v.key = o.key AND o.kind <> 'delete'
 ORDER BY newest.key
 """
+_INSERT_LEDGER = f"INSERT OR REPLACE INTO ledger VALUES ({', '.join('?' * 10)})"
+_FORGET_EVERY = 60.0
+"""Seconds after which the ledger is searched again for what is too old."""
 _LARGEST = (1 << 63) - 1
 _LAST_KEY = b"\xff" * 1025
 """Behind every key: they have 1024 bytes at most."""
@@ -70,6 +71,7 @@ class Journal:
         self._store = store
         self._left = left
         self._ledger_age = ledger_age
+        self._forget_at = 0.0
 
     # Reading.
 
@@ -243,8 +245,10 @@ class Journal:
             remove(connection, self._store, operation, completed=pushed.upload_id)
             o, p = operation, pushed
             row = (o.seq, o.bucket, o.key, o.kind, o.size, p.etag, p.checksum, p.version_id, o.accepted, now)
-            connection.execute(f"INSERT OR REPLACE INTO ledger VALUES ({', '.join('?' * 10)})", row)
-            connection.execute("DELETE FROM ledger WHERE pushed < ?", (now - self._ledger_age,))
+            connection.execute(_INSERT_LEDGER, row)
+            if now >= self._forget_at or now < self._forget_at - _FORGET_EVERY:  # also when the clock was set back
+                connection.execute("DELETE FROM ledger WHERE pushed < ?", (now - self._ledger_age,))
+                self._forget_at = now + min(_FORGET_EVERY, self._ledger_age)
 
         await self._store.database.change(change)
         self._left()
@@ -306,21 +310,22 @@ class Journal:
 def remove(connection: Connection, store: Store, operation: Operation, *, completed: str | None = None) -> None:
     """Removes an operation with its version and bytes, inside a transaction. What was begun of it at the remote is to be
     aborted there, but for the upload that was completed."""
-    _abandon_upload_of(connection, operation, completed)
-    version = _version(connection, operation)
-    if version is not None:
-        history.remove(connection, store.bodies, _bucket(connection, operation), version)
-    connection.execute("DELETE FROM pushed_part WHERE operation = ?", (operation.seq,))
+    if operation.kind == UPLOAD:
+        _abandon_upload_of(connection, operation, completed)
+        connection.execute("DELETE FROM pushed_part WHERE operation = ?", (operation.seq,))
+    if operation.version is not None:
+        bucket = connection.execute("SELECT id FROM bucket WHERE name = ?", (operation.bucket,)).fetchone()
+        if bucket is not None:
+            history.remove_seq(connection, store.bodies, bucket[0], operation.key, operation.version)
     connection.execute("DELETE FROM operation WHERE seq = ?", (operation.seq,))
 
 
 def _abandon_upload_of(connection: Connection, operation: Operation, completed: str | None) -> None:
     """As the journal has it now: ``operation`` may be older than its upload."""
-    if operation.kind == UPLOAD:
-        query = "SELECT remote_upload FROM operation WHERE seq = ? AND remote_upload IS NOT NULL"
-        row = connection.execute(query, (operation.seq,)).fetchone()
-        if row is not None and row[0] != completed:
-            _abandon(connection, Abandoned(operation.bucket, operation.key, row[0]))
+    query = "SELECT remote_upload FROM operation WHERE seq = ? AND remote_upload IS NOT NULL"
+    row = connection.execute(query, (operation.seq,)).fetchone()
+    if row is not None and row[0] != completed:
+        _abandon(connection, Abandoned(operation.bucket, operation.key, row[0]))
 
 
 def _abandon(connection: Connection, upload: Abandoned) -> None:
@@ -337,10 +342,6 @@ def versioning(connection: Connection, bucket: str) -> str | None:
     """See `Journal.versioning`."""
     row = connection.execute("SELECT versioning FROM known_bucket WHERE name = ?", (bucket,)).fetchone()
     return row[0] if row else None
-
-
-def _bucket(connection: Connection, operation: Operation) -> Bucket:
-    return find_bucket(connection, operation.bucket)
 
 
 def _version(connection: Connection, operation: Operation) -> Version | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,8 @@ _PLENTY = 1 << 30
 _PAGE = 4096
 """Bytes of a page of the database."""
 _PIECE = 1 << 20
+_LOOK_AGAIN = 0.1
+"""Seconds in which no disk takes 1 GiB."""
 
 
 class Reserve:
@@ -33,6 +36,7 @@ class Reserve:
         self._path = path
         self._size = min(max(pieces * _PIECE, _LEAST), _MOST)
         self._is_there = False
+        self._plenty_until = 0.0
 
     @property
     def log_pages(self) -> int:
@@ -42,6 +46,7 @@ class Reserve:
     def give(self) -> None:
         """Gives it up."""
         self._is_there = False
+        self._plenty_until = 0.0
         with contextlib.suppress(OSError):
             self._path.unlink()
             log.warning(
@@ -52,8 +57,12 @@ class Reserve:
         """Makes it where the disk becomes full, and anew if it was given up and there is room for twice as much. Whether it
         is there, or can be done without: there is room in plenty, or enough ``inside`` the database, which does not become
         smaller."""
+        now = time.monotonic()
+        if self._is_there or now < self._plenty_until:
+            return True
         with contextlib.suppress(OSError):
-            if self._is_there or (room := self._room()) >= _PLENTY:
+            if (room := self._room()) >= _PLENTY:
+                self._plenty_until = now + _LOOK_AGAIN
                 return True
             self._is_there = self._is_whole() or self._made()
             return self._is_there or inside() + room >= 2 * self._size
