@@ -143,18 +143,17 @@ async def _remote(
             "UploadIdMarker": id_marker or None,
         }
         hidden = await own()  # those that are completed while the remote answers
-        response = await read_whole(await inner(codec.build_request("ListMultipartUploads", asked)))
-        if response.status != 200:
-            raise Refused(response)
-        assert isinstance(response.body, bytes)  # noqa: S101  so says `read_whole`
-        page = codec.parse_response("ListMultipartUploads", response, response.body)
+        page = await _ask(request, inner, asked)
         decode = decoded if page.get("EncodingType") == "url" else key_bytes
         found = [_Upload(decode(entry["Key"]), entry) for entry in page.get("Uploads") or []]
         found += [_Upload(decode(entry["Prefix"]), None) for entry in page.get("CommonPrefixes") or []]
         found.sort(key=_name)  # stable: of one key as the remote has them
         hidden |= await own()  # and those that were begun
         for entry in found:
-            if entry.members is not None:
+            if entry.members is None:
+                if hidden and not await _has_others(request, inner, entry.name, hidden):
+                    continue
+            else:
                 if entry.members.get("UploadId") in hidden:
                     continue
                 entry.members["Key"] = wanted.encode(key_text(entry.name))
@@ -163,6 +162,28 @@ async def _remote(
         id_marker = page.get("NextUploadIdMarker") or ""
         if not page.get("IsTruncated") or not key_marker:
             return
+
+
+async def _has_others(request: S3Request, inner: Backend, prefix: bytes, hidden: set[str]) -> bool:
+    """Whether the remote has an upload below a prefix that is not hidden. Raises Refused, RemoteUnreachable."""
+    asked = {"Bucket": request.bucket, "Prefix": key_text(prefix), "EncodingType": "url"}
+    page = await _ask(request, inner, asked | {"MaxUploads": min(len(hidden) + 1, _PAGE)})
+    return bool(page.get("IsTruncated")) or any(e.get("UploadId") not in hidden for e in page.get("Uploads") or [])
+
+
+async def _ask(request: S3Request, inner: Backend, members: dict[str, Any]) -> dict[str, Any]:
+    """A page of the remote. Raises Refused, RemoteUnreachable."""
+    asked = codec.build_request("ListMultipartUploads", members)
+    asked.request_id = request.request_id
+    for name, value in request.headers.items():  # the payer, the expected owner
+        if name.lower().startswith("x-amz-"):
+            asked.headers[name] = value
+    response = await read_whole(await inner(asked))
+    if response.status != 200:
+        raise Refused(response)
+    assert isinstance(response.body, bytes)  # noqa: S101  so says `read_whole`
+    page: dict[str, Any] = codec.parse_response("ListMultipartUploads", response, response.body)
+    return page
 
 
 def _answer(request: S3Request, members: dict[str, Any], wanted: Selection, page: _Page) -> S3Response:

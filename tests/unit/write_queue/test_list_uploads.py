@@ -12,6 +12,7 @@ from unit.write_queue.opened import BUCKET, Opened, opened
 
 from s3d.s3 import codec
 from s3d.s3.backend import Backend
+from s3d.s3.message import S3Request, S3Response
 from s3d.write_queue.list_uploads import list_multipart_uploads
 
 HERE = ("a", "b", "b", "d/1", "e")
@@ -103,3 +104,36 @@ async def test_uploads_with_which_the_queue_pushes_are_not_shown(tmp_path: Path)
         shown = codec.parse_response("ListMultipartUploads", response, response.body)["Uploads"]
         assert "c" not in {entry["Key"] for entry in shown}
         assert len(shown) == len(known) - 1
+
+
+async def test_a_common_prefix_of_nothing_but_the_queue_s_own_is_not_shown(tmp_path: Path) -> None:
+    async with opened(tmp_path) as queue:
+        remote = Memory()
+        await remote(codec.build_request("CreateBucket", {"Bucket": BUCKET}))
+        ids = {key: await begin(remote, key) for key in ("d/1", "d/2", "e/1", "e/2", "f/1")}
+        own = {ids["d/1"], ids["d/2"], ids["e/1"]}
+
+        async def hidden() -> set[str]:
+            return set(own)
+
+        request = codec.build_request("ListMultipartUploads", {"Bucket": BUCKET, "Delimiter": "/"})
+        response = await list_multipart_uploads(request, codec.parse_request(request, b""), remote, queue.store, hidden)
+        assert isinstance(response.body, bytes)
+        found = codec.parse_response("ListMultipartUploads", response, response.body)
+        assert [entry["Prefix"] for entry in found["CommonPrefixes"]] == ["e/", "f/"]
+
+
+async def test_what_the_client_says_of_the_bucket_s_owner_goes_on(tmp_path: Path) -> None:
+    async with opened(tmp_path) as queue:
+        remote, seen = Memory(), []
+        await remote(codec.build_request("CreateBucket", {"Bucket": BUCKET}))
+
+        async def watched(request: S3Request) -> S3Response:
+            seen.append(request)
+            return await remote(request)
+
+        request = codec.build_request("ListMultipartUploads", {"Bucket": BUCKET, "ExpectedBucketOwner": "123456789012"})
+        request.request_id = "the-client-s"
+        await list_multipart_uploads(request, codec.parse_request(request, b""), watched, queue.store, nothing)
+        (asked,) = seen
+        assert (asked.headers["x-amz-expected-bucket-owner"], asked.request_id) == ("123456789012", "the-client-s")
