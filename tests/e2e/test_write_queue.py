@@ -3,7 +3,6 @@ and arrives as it was sent, in order and once."""
 
 from __future__ import annotations
 
-import hashlib
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,8 +11,7 @@ from typing import Any
 
 import peers
 import pytest
-from botocore.exceptions import ClientError
-from e2e.queued import Queued, queued
+from e2e.queued import Queued, queued, refusal, state
 from e2e.waiting import wait_until
 from fault_proxy import FaultProxy
 
@@ -28,67 +26,24 @@ def proxy(seaweedfs: peers.Server) -> Iterator[FaultProxy]:
         yield proxy
 
 
-@pytest.fixture
-def queue(seaweedfs: peers.Server, proxy: FaultProxy, tmp_path: Path) -> Iterator[Queued]:
-    with queued(seaweedfs, tmp_path / "s3d", proxy) as found:
+@pytest.fixture(scope="module")
+def queue(seaweedfs: peers.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queued]:
+    with (
+        FaultProxy(seaweedfs.url).running() as proxy,
+        queued(seaweedfs, tmp_path_factory.mktemp("queue"), proxy) as found,
+    ):
         yield found
 
 
 @pytest.fixture
-def bucket(queue: Queued, new_bucket_name: Callable[[], str]) -> str:
+def bucket(queue: Queued, new_bucket_name: Callable[[], str]) -> Iterator[str]:
     """A bucket that the queue knows."""
-    name = new_bucket_name()
-    queue.direct.create_bucket(Bucket=name)
-    queue.client.put_object(Bucket=name, Key="known", Body=b"known")
-    queue.drained()
-    return name
-
-
-def state(answer: Any) -> str | None:
-    found: str | None = answer["ResponseMetadata"]["HTTPHeaders"].get("x-s3d-state")
-    return found
-
-
-def refused(call: Callable[..., Any], **arguments: Any) -> tuple[str, int]:
-    """Code and status of what must fail."""
-    with pytest.raises(ClientError) as raised:
-        call(**arguments)
-    return raised.value.response["Error"]["Code"], raised.value.response["ResponseMetadata"]["HTTPStatusCode"]
+    yield queue.known_bucket(new_bucket_name())
+    queue.proxy.set("pass")
 
 
 def keys(client: Any, bucket: str, **arguments: Any) -> list[str]:
     return [entry["Key"] for entry in client.list_objects_v2(Bucket=bucket, **arguments).get("Contents", [])]
-
-
-def test_everything_about_an_object_arrives(queue: Queued, bucket: str) -> None:
-    queue.proxy.set("refuse")
-    headers = {
-        "ContentType": "text/x-test",
-        "CacheControl": "max-age=5",
-        "ContentDisposition": "inline",
-        "ContentEncoding": "gzip",
-        "ContentLanguage": "de",
-        "Metadata": {"a": "1", "b": "zwei"},
-        "Tagging": "k=v&l=%20w",
-    }
-    bodies = {"empty": b"", "small": b"s" * 1000, "large": random.Random(1).randbytes(3 * MIB)}
-    for key, body in bodies.items():
-        answer = queue.client.put_object(Bucket=bucket, Key=key, Body=body, **headers)
-        assert answer["ETag"] == f'"{hashlib.md5(body).hexdigest()}"'
-        assert state(answer) == "pending"
-        assert "VersionId" not in answer
-    for where in (queue.client, queue.direct):
-        for key, body in bodies.items():
-            found = where.get_object(Bucket=bucket, Key=key)
-            assert found["Body"].read() == body
-            assert {name: found[name] for name in headers if name != "Tagging"} == {
-                name: value for name, value in headers.items() if name != "Tagging"
-            }
-            tags = where.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
-            assert {tag["Key"]: tag["Value"] for tag in tags} == {"k": "v", "l": " w"}
-        queue.proxy.set("pass")
-        queue.drained()
-    assert state(queue.client.head_object(Bucket=bucket, Key="small")) == "remote"
 
 
 def test_while_the_remote_is_away(queue: Queued, bucket: str) -> None:
@@ -97,7 +52,7 @@ def test_while_the_remote_is_away(queue: Queued, bucket: str) -> None:
     s3.put_object(Bucket=bucket, Key="a", Body=b"0123456789", Metadata={"m": "1"})
     assert s3.get_object(Bucket=bucket, Key="a", Range="bytes=2-4")["Body"].read() == b"234"
     assert (
-        refused(s3.get_object, Bucket=bucket, Key="a", IfNoneMatch=s3.head_object(Bucket=bucket, Key="a")["ETag"])[1]
+        refusal(s3.get_object, Bucket=bucket, Key="a", IfNoneMatch=s3.head_object(Bucket=bucket, Key="a")["ETag"])[1]
         == 304
     )
     s3.put_object_tagging(Bucket=bucket, Key="a", Tagging={"TagSet": [{"Key": "t", "Value": "v"}]})
@@ -105,13 +60,13 @@ def test_while_the_remote_is_away(queue: Queued, bucket: str) -> None:
     s3.copy_object(Bucket=bucket, Key="b", CopySource=f"{bucket}/a")
     assert s3.head_object(Bucket=bucket, Key="b")["Metadata"] == {"m": "1"}
     s3.delete_object(Bucket=bucket, Key="known")
-    assert refused(s3.get_object, Bucket=bucket, Key="known") == ("NoSuchKey", 404)
-    assert refused(s3.head_object, Bucket=bucket, Key="known")[1] == 404
-    assert refused(s3.get_object, Bucket=bucket, Key="elsewhere")[1] == 503
-    assert refused(s3.list_objects_v2, Bucket=bucket)[1] == 503
-    assert refused(s3.put_object, Bucket=bucket, Key="a", Body=b"x", IfMatch='"x"')[1] == 503
-    assert refused(s3.put_object, Bucket=f"{bucket}-unknown", Key="a", Body=b"x")[1] == 503
-    assert refused(s3.put_object_tagging, Bucket=bucket, Key="elsewhere", Tagging={"TagSet": []})[1] == 503
+    assert refusal(s3.get_object, Bucket=bucket, Key="known")[:2] == ("NoSuchKey", 404)
+    assert refusal(s3.head_object, Bucket=bucket, Key="known")[1] == 404
+    assert refusal(s3.get_object, Bucket=bucket, Key="elsewhere")[1] == 503
+    assert refusal(s3.list_objects_v2, Bucket=bucket)[1] == 503
+    assert refusal(s3.put_object, Bucket=bucket, Key="a", Body=b"x", IfMatch='"x"')[1] == 503
+    assert refusal(s3.put_object, Bucket=f"{bucket}-unknown", Key="a", Body=b"x")[1] == 503
+    assert refusal(s3.put_object_tagging, Bucket=bucket, Key="elsewhere", Tagging={"TagSet": []})[1] == 503
     stale = s3.head_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPHeaders"]
     assert stale["x-s3d-stale"] == "true"
     queue.proxy.set("pass")
@@ -146,39 +101,6 @@ def test_a_multipart_upload_from_beginning_to_end_without_the_remote(queue: Queu
     assert not queue.direct.list_multipart_uploads(Bucket=bucket).get("Uploads")
 
 
-def test_lists_are_those_of_the_remote_after_the_push(queue: Queued, bucket: str) -> None:
-    for key in ("d/1", "d/2", "e/1", "x"):
-        queue.direct.put_object(Bucket=bucket, Key=key, Body=b"remote")
-    urllib_pause(queue, paused=True)
-    for key in ("a/1", "d/1", "y"):
-        queue.client.put_object(Bucket=bucket, Key=key, Body=b"here")
-    for key in ("e/1", "x", "never"):
-        queue.client.delete_object(Bucket=bucket, Key=key)
-
-    def lists(client: Any) -> list[Any]:
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, PaginationConfig={"PageSize": 2})
-        found: list[Any] = [[(e["Key"], e["Size"], e["ETag"]) for page in pages for e in page.get("Contents", [])]]
-        for version in (client.list_objects, client.list_objects_v2):
-            page = version(Bucket=bucket, Delimiter="/")
-            found.append([e["Prefix"] for e in page.get("CommonPrefixes", [])] + [e["Key"] for e in page["Contents"]])
-        return found
-
-    before = lists(queue.client)
-    assert before[1] == ["a/", "d/", "known", "y"]
-    urllib_pause(queue, paused=False)
-    queue.drained()
-    assert before[0] == lists(queue.direct)[0]
-    assert before[0] == lists(queue.client)[0]
-
-
-def urllib_pause(queue: Queued, *, paused: bool) -> None:
-    import urllib.request
-
-    url = f"{queue.server.extra['admin']}/queue/{'pause' if paused else 'resume'}"
-    with urllib.request.urlopen(urllib.request.Request(url, b"{}"), timeout=20):
-        pass
-
-
 def test_order_and_what_is_deleted_stays_so(queue: Queued, bucket: str) -> None:
     queue.proxy.set("refuse")
     for number in range(30):
@@ -192,22 +114,6 @@ def test_order_and_what_is_deleted_stays_so(queue: Queued, bucket: str) -> None:
     queue.drained()
     assert keys(queue.direct, bucket) == ["k1", "known"]
     assert queue.direct.get_object(Bucket=bucket, Key="k1")["Body"].read() == b"28"
-
-
-def test_an_answer_that_is_lost_makes_no_second_version(queue: Queued, bucket: str) -> None:
-    enabled = {"Status": "Enabled"}
-    queue.client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=enabled)
-    queue.proxy.set("refuse")
-    for body in (b"1", b"2", b"2", b"3"):
-        queue.client.put_object(Bucket=bucket, Key="v", Body=body)
-    queue.proxy.cut_answers(6, "PUT")
-    queue.proxy.set("pass")
-    queue.drained()
-    versions = queue.direct.list_object_versions(Bucket=bucket, Prefix="v")["Versions"]
-    bodies = [
-        queue.direct.get_object(Bucket=bucket, Key="v", VersionId=v["VersionId"])["Body"].read() for v in versions
-    ]
-    assert bodies == [b"3", b"2", b"2", b"1"]
 
 
 def test_the_process_is_killed(
@@ -228,7 +134,7 @@ def test_the_process_is_killed(
         queue.server.process.wait()
     with queued(seaweedfs, tmp_path / "s3d", proxy) as queue:
         assert queue.client.get_object(Bucket=bucket, Key="large")["Body"].read() == body
-        assert refused(queue.client.head_object, Bucket=bucket, Key="first")[1] == 404
+        assert refusal(queue.client.head_object, Bucket=bucket, Key="first")[1] == 404
         proxy.set("pass")
         queue.drained()
         assert keys(queue.direct, bucket) == ["large", "small"]
@@ -280,10 +186,10 @@ def test_a_full_queue(
         queue.client.put_object(Bucket=bucket, Key="0", Body=b"0")
         queue.drained()
         proxy.set("refuse")
-        assert refused(queue.client.put_object, Bucket=bucket, Key="large", Body=large)[1] == 503
+        assert refusal(queue.client.put_object, Bucket=bucket, Key="large", Body=large)[1] == 503
         for key in "12":
             queue.client.put_object(Bucket=bucket, Key=key, Body=key.encode())
-        assert refused(queue.client.put_object, Bucket=bucket, Key="3", Body=b"3") == ("SlowDown", 503)
+        assert refusal(queue.client.put_object, Bucket=bucket, Key="3", Body=b"3")[:2] == ("SlowDown", 503)
         queue.client.delete_object(Bucket=bucket, Key="0")  # takes no room
         proxy.set("pass")
         wait_until(lambda: not queue.counts())

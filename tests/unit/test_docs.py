@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from e2e.crash_scenarios import SCENARIOS
+from e2e.queue_crash.scenarios import SCENARIOS as QUEUE_SCENARIOS
 
 from s3d.cli.main import VERBS
 from s3d.daemon.settings import SETTINGS
@@ -20,6 +21,8 @@ USER_GUIDE = (ROOT / "docs" / "user-guide.md").read_text()
 COMPATIBILITY = (ROOT / "docs" / "s3-compatibility.md").read_text()
 SEMANTICS = (ROOT / "docs" / "semantics.md").read_text()
 CRASH_TABLE = (ROOT / "docs" / "crash-table.md").read_text()
+WRITE_QUEUE = (ROOT / "docs" / "write-queue.md").read_text()
+PEERS_BUGS = (ROOT / "docs" / "peers-bugs.md").read_text()
 
 
 def test_user_guide_has_every_setting_as_the_code_has_it() -> None:
@@ -85,6 +88,25 @@ def test_every_row_of_the_crash_table_has_a_test_that_exists() -> None:
 
 def test_every_scenario_is_in_the_crash_table() -> None:
     assert set(re.findall(r"test_ended_at_every_point\[([^\]]+)\]", CRASH_TABLE)) == SCENARIOS.keys()
+
+
+def test_every_point_of_a_push_has_a_test_that_exists() -> None:
+    table = WRITE_QUEUE.partition("## The crash table")[2]
+    rows = re.findall(r"^\| (?!the process ends|---)(.+?) \|.*\| (.+?) \|$", table, re.MULTILINE)
+    assert len(rows) > 10
+    for point, tests in rows:
+        assert re.search(r"`tests/[^`:]+::[^`]+`", tests), point
+    check_tests(WRITE_QUEUE)
+    assert set(re.findall(r"test_ended_at_every_point\[([^\]]+)\]", table)) == QUEUE_SCENARIOS.keys()
+
+
+def test_every_bug_of_others_has_a_test_that_exists() -> None:
+    rows = re.findall(r"^\| (?!bug|---)(.+?) \| (.+?) \| .+? \| (.+?) \|$", PEERS_BUGS, re.MULTILINE)
+    assert len(rows) > 20
+    for bug, peers, tests in rows:
+        assert re.search(r" #\d+", peers), bug
+        assert re.search(r"`tests/[^`:]+::[^`]+`", tests), bug
+    check_tests(PEERS_BUGS)
 
 
 def check_tests(text: str) -> None:

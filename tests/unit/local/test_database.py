@@ -184,6 +184,38 @@ async def test_no_room_for_a_statement(database: Database) -> None:
     assert await database.change(lambda c: insert(c, b"x" * 100_000)) == b"x" * 100_000
 
 
+async def test_a_full_disk_is_told_and_the_log_gives_its_room(tmp_path: Path) -> None:
+    told: list[int] = []
+    database = Database(tmp_path / "test.db", TABLE, full=lambda: told.append(log_size(database)))
+    database.open()
+    await database.change(lambda c: insert(c, b"x" * 100_000))
+    pages = database._writer.execute("PRAGMA page_count").fetchone()[0]
+    database._writer.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(S3Error) as raised:
+        await database.change(lambda c: insert(c, b"y" * 100_000))
+    assert raised.value.code == "SlowDown"
+    assert told[0] > 0
+    assert log_size(database) == 0
+    await database.close()
+
+
+async def test_the_log_is_moved_when_it_is_as_long_as_told(tmp_path: Path) -> None:
+    database = Database(tmp_path / "test.db", TABLE, log_pages=1)
+    database.open()
+    before = database._path.stat().st_size
+    await database.change(lambda c: insert(c, b"x" * 100_000))
+    await database.flush()  # the thread moves it after the commit
+    assert database._path.stat().st_size >= before + 100_000
+    await database.close()
+
+
+async def test_room_inside_is_known(database: Database) -> None:
+    await database.change(lambda c: insert(c, b"x" * 100_000))
+    assert database.unused() == 0
+    await database.change(lambda c: c.execute("DELETE FROM t") and None)
+    assert database.unused() >= 100_000
+
+
 async def test_a_transaction_that_cannot_begin(database: Database) -> None:
     database._writer.execute("PRAGMA busy_timeout = 0")
     other = sqlite3.connect(database._path, isolation_level=None)
