@@ -141,7 +141,7 @@ class Pusher:
         if response.status == 403:  # also S3's answer for a key that is not there to who may not list the bucket
             return None
         if operation.kind == DELETE and response.status in (200, 404):
-            return pushed(response) if response.status == 404 else None
+            return pushed(response) if response.status == 404 and self._is_marked(operation, response) else None
         if response.status == 404:
             return None
         if response.status != 200:
@@ -151,7 +151,21 @@ class Pusher:
             return None
         if found.version_id is not None and found.version_id == self.journal.last_version_id(operation):
             return None  # that is the one before, with the same content
+        if self._is_tagged_behind(operation):  # the tags here are those of a later operation
+            return found
         return found if await self._has_tags(operation, version, response) else None
+
+    def _is_tagged_behind(self, operation: Operation) -> bool:
+        waiting = self.journal.of_key(operation.bucket, operation.key)
+        behind = next((other for other in waiting if other.seq > operation.seq), None)
+        return behind is not None and behind.kind == TAG
+
+    def _is_marked(self, operation: Operation, response: S3Response) -> bool:
+        """Whether an absence is the work of this delete. Where there are versions each delete makes a marker of its own."""
+        if response.headers.get("x-amz-delete-marker") != "true":
+            return self.journal.versioning(operation.bucket) != "Enabled"
+        version_id = response.headers.get("x-amz-version-id")
+        return version_id in (None, "null") or version_id != self.journal.last_version_id(operation)
 
     async def _head(self, operation: Operation) -> S3Response:
         return await self.ask(request_of(operation, "HeadObject", CIMultiDict({"x-amz-checksum-mode": "ENABLED"})))

@@ -12,7 +12,6 @@ from unit.write_queue.test_engine import once, running
 from s3d.s3.message import S3Request
 
 
-@pytest.mark.xfail(strict=True, reason="the look compares the remote's tags with those of a later operation")
 async def test_a_put_that_was_tagged_meanwhile_is_not_sent_again(tmp_path: Path) -> None:
     """The answer to a put is lost, and tags are accepted before anybody looks: what is there is that put."""
     async with running(tmp_path, versioning="Enabled") as it:
@@ -29,7 +28,6 @@ async def test_a_put_that_was_tagged_meanwhile_is_not_sent_again(tmp_path: Path)
         assert await versions(it) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the look takes any absence for the work of the delete")
 @pytest.mark.parametrize("there", [True, False])
 async def test_a_delete_that_was_not_done_is_sent(tmp_path: Path, there: bool) -> None:
     """Where there are versions each delete makes a marker: none stands for another, and neither does nothing at all."""
