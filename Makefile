@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench demo model clean
+.PHONY: help run test nightly check format bench demo model clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ run: $(INSTALLED) ## Set up and start an S3 server on the embedded store, or in 
 test: $(DEVELOPED) ## Set up everything, system packages too, and run all tests
 	@tools/install_system_packages.sh
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+
+nightly: $(DEVELOPED) ## What takes hours: every crash point, hundreds of kills and power cuts, long random sequences
+	@tools/install_system_packages.sh
+	S3D_TEST_EXAMPLES=350 S3D_TEST_CRASH_ROUNDS=200 S3D_TEST_QUEUE_CRASH_ROUNDS=300 $(BIN)/python -m pytest -q \
+		-n $(JOBS) --dist load tests/state_machine tests/e2e/test_crash.py tests/e2e/test_queue_crash.py \
+		tests/e2e/test_queue_crash_points.py tests/e2e/test_queue_power.py $(PYTEST_ARGS)
 
 check: $(DEVELOPED) ## Format, lint, types, layers, generated table
 	$(BIN)/ruff format --check .

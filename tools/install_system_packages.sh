@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Installs what the tests need from outside Python: client programs from Debian, and the AWS SDK for JavaScript (by the
-# npm of the development environment). Idempotent, and quick when everything is there. Needs root or sudo only when a
-# system package is missing.
+# Installs what the tests need from outside Python: client programs and a C compiler from Debian, and the AWS SDK for
+# JavaScript (by the npm of the development environment). Idempotent, and quick when everything is there. Needs root or
+# sudo only when a system package is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 missing=()
-for program in curl restic s3cmd; do # each has the name of its package
+for program in curl gcc restic s3cmd; do # each has the name of its package
   command -v "$program" >/dev/null || missing+=("$program")
 done
+[[ $(uname) != Linux || -e /usr/include/stdio.h ]] || missing+=(libc6-dev)
 
 if ((${#missing[@]})); then
   root=()
