@@ -62,7 +62,7 @@ _NOT_FOR_REMOTE = (
     "x-amz-metadata-directive",
     "x-amz-tagging",  # and x-amz-tagging-directive: tags can change until the object is pushed
 )
-_OF_COPIES = ("x-amz-acl", "x-amz-grant-", "x-amz-storage-class", "x-amz-server-side-encryption", "x-amz-checksum-")
+_OF_COPIES = ("x-amz-acl", "x-amz-grant-", "x-amz-storage-class", "x-amz-server-side-encryption")
 """What the copy of an object has from the request and not from the source, beside what the store keeps with it."""
 
 

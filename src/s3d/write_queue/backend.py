@@ -107,6 +107,7 @@ class WriteQueue:
         except (OSError, S3Error) as error:
             raise CannotOpen(f"the directory {directory} cannot be used ({error}): choose another one") from error
         self._open.settle()
+        database.change_later(uploads.forget_requests)
         if waiting := self._open.journal.waiting():
             log.info("operations of the last run are still to be pushed", extra={"operations": waiting})
         self._open.engine.start()

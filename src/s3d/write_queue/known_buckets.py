@@ -9,7 +9,7 @@ import time
 from s3d.local.database import Connection
 from s3d.s3 import codec
 from s3d.s3.backend import Backend
-from s3d.s3.errors import RemoteUnreachable, S3Error
+from s3d.s3.errors import RemoteUnreachable, S3Error, error_response
 from s3d.s3.message import S3Response
 from s3d.standalone.store import Store
 from s3d.write_queue.answers import read_whole
@@ -99,8 +99,13 @@ class KnownBuckets:
         return str(found.get("Status") or "")
 
     async def _send(self, operation: str, name: str) -> S3Response:
-        response = await self._inner(codec.build_request(operation, {"Bucket": name}))
-        return await read_whole(response)
+        request = codec.build_request(operation, {"Bucket": name})
+        try:
+            return await read_whole(await self._inner(request))
+        except RemoteUnreachable:
+            raise
+        except S3Error as error:  # an embedded store raises what a remote answers
+            return error_response(error, resource=f"/{name}", request_id="", head=request.method == "HEAD")
 
     async def _remember(self, name: str, versioning: str | None, asked: float) -> None:
         def change(connection: Connection) -> None:

@@ -56,7 +56,7 @@ class Observer:
             taken = "DELETE FROM upload_request WHERE upload = ? RETURNING headers"
             headers = connection.execute(taken, (version.upload,)).fetchone()[0]
         elif call.request.operation == "CopyObject":
-            headers = stored_headers([*headers_of(version.headers), *json.loads(headers)])
+            headers = stored_headers([*headers_of(version.headers), *json.loads(headers), *_checksum(version)])
         self._replace(connection, call.bucket, call.key)
         row = (call.bucket, call.key, kind, time.time(), version.seq, version.size, headers, None)
         connection.execute(_INSERT, row)
@@ -89,6 +89,12 @@ class Observer:
         for operation in operations:
             remove(connection, self._store, operation)
         self.superseded += len(operations)
+
+
+def _checksum(version: Version) -> list[tuple[str, str]]:
+    """The header with which a copy has the algorithm of its source, or the one asked for. S3's own comes by itself."""
+    algorithm, _, value = (version.checksum or "").partition(":")
+    return [(f"x-amz-checksum-{algorithm.lower()}", value)] if algorithm not in ("", "CRC64NVME") else []
 
 
 def stored_headers(fields: Iterable[tuple[str, str]]) -> str:

@@ -9,6 +9,7 @@ from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response, body_length
 from s3d.standalone import parts
 from s3d.standalone.copy_source import CopySource
+from s3d.standalone.ranges import copy_range
 from s3d.standalone.stored_body import StoredBody
 from s3d.standalone.version import key_text
 from s3d.write_queue.accept import accepted, goes_straight
@@ -78,7 +79,7 @@ async def abort_upload(queue: Queue, request: S3Request) -> S3Response:
     if not _is_here(queue, request):
         return await queue.inner(request)
     response = await queue.answer(await accepted(request))
-    queue.store.database.change_later(_forget_requests)
+    queue.store.database.change_later(forget_requests)
     return await _settled(queue, response)
 
 
@@ -113,7 +114,8 @@ async def _settled(queue: Queue, response: S3Response) -> S3Response:
     return response
 
 
-def _forget_requests(connection: Connection) -> None:
+def forget_requests(connection: Connection) -> None:
+    """Removes what is kept beside uploads that are gone; a crash may leave it."""
     connection.execute(_FORGET_REQUESTS)
 
 
@@ -125,14 +127,27 @@ async def _fetch_part(queue: Queue, request: S3Request, source: CopySource) -> S
     got = await queue.inner(_get(request, source))
     if got.status == 304:  # a copy has one outcome only for conditions that do not hold
         raise S3Error("PreconditionFailed")
-    if got.status not in (200, 206):
+    if got.status == 405:
+        await read_whole(got)
+        message = "The source of a copy request may not specifically refer to a delete marker by version id."
+        raise S3Error("InvalidRequest", message)
+    if got.status not in (200, 206, 416):
         return await read_whole(got)
     async with StoredBody(got.body, int(got.headers["Content-Length"])) as received:
+        _check_range(request, got)
         _check_fits(queue, request, received.length)
         call = await accepted(request)
         with await queue.room.reserve(received.length, files=0):
             response = await parts.keep_copied(queue.store, call, received, {})
             return await _settled(queue, pending(response, request.request_id))
+
+
+def _check_range(request: S3Request, got: S3Response) -> None:
+    """What is copied must lie within the object, what is read need not. Raises InvalidArgument."""
+    wanted = request.headers.get("x-amz-copy-source-range")
+    if wanted is not None:
+        whole = got.headers.get("Content-Range", "").rpartition("/")[2] or got.headers["Content-Length"]
+        copy_range(wanted, int(whole) if whole.isdecimal() and got.status != 416 else 0)
 
 
 def _get(request: S3Request, source: CopySource) -> S3Request:
