@@ -141,6 +141,10 @@ class FaultProxy:
         except OSError:
             _reset(writer)
             return
+        if self._mode in ("refuse", "closed"):  # since the look above
+            _reset(writer)
+            _reset(to_server)
+            return
         ends = (writer, to_server)
         self._writers.update(ends)
         end: Callable[[asyncio.StreamWriter], None] = _reset

@@ -36,9 +36,18 @@ ODD_KEYS = (
     "\u00e9" * 512,
 )
 TOO_LONG = "x" * 1025
-PART = bytes(range(256)) * (5 << 12)  # 5 MiB, the least of a part that is not the last
-BODIES = (b"", b"x", b"0123456789", b"0123456789" * 7_000, b"9876543210" * 40_000)
-PART_BODIES = (b"", b"part", b"0123456789" * 7_000, PART)
+
+
+class Large(bytes):
+    """Says in short what it is: strategies are written out for reports, whenever something is drawn."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes: {bytes(self[:10])!r}...>"
+
+
+PART = Large(bytes(range(256)) * (5 << 12))  # 5 MiB, the least of a part that is not the last
+BODIES = (b"", b"x", b"0123456789", Large(b"0123456789" * 7_000), Large(b"9876543210" * 40_000))
+PART_BODIES = (b"", b"part", Large(b"0123456789" * 7_000), PART)
 PREFIXES = ("", "a", "a/", "d", "dir/", "/", "x", "\u00fc", "none")
 DELIMITERS = ("", "/", "//", "b", "dir")
 PAGE_SIZES = (None, 0, 1, 2, 3, 1000, 2000)

@@ -25,7 +25,19 @@ from s3d.standalone.store import Store
 from s3d.standalone.upload import Part
 from s3d.standalone.version import COLUMNS as VERSION_COLUMNS
 from s3d.standalone.version import Version
-from s3d.write_queue.operation import FAILED, PENDING, PUSHING, SMALL, TAG, UPLOAD, Abandoned, Change, Operation, Pushed
+from s3d.write_queue.operation import (
+    FAILED,
+    PENDING,
+    PUSHING,
+    SMALL,
+    TAG,
+    UPLOAD,
+    Abandoned,
+    Change,
+    Last,
+    Operation,
+    Pushed,
+)
 
 COLUMNS = (
     "seq, bucket, key, kind, state, accepted, version, size, headers, tags, attempts, next_attempt, error, superseded, "
@@ -134,11 +146,13 @@ class Journal:
         query = "SELECT number, etag FROM pushed_part WHERE operation = ?"
         return dict(self._store.reader.execute(query, (operation.seq,)).fetchall())
 
-    def last_version_id(self, operation: Operation) -> str | None:
-        """The version that the remote gave to what was pushed last of the same key."""
-        query = "SELECT version_id FROM ledger WHERE bucket = ? AND key = ? ORDER BY seq DESC LIMIT 1"
-        row = self._store.reader.execute(query, (operation.bucket, operation.key)).fetchone()
-        return row[0] if row else None
+    def last_pushed(self, operation: Operation) -> Last | None:
+        """What was pushed last of the same key, as far as the ledger goes back."""
+        query = (
+            "SELECT kind, version_id FROM ledger WHERE bucket = ? AND key = ? AND kind <> ? ORDER BY seq DESC LIMIT 1"
+        )
+        row = self._store.reader.execute(query, (operation.bucket, operation.key, TAG)).fetchone()
+        return Last(*row) if row else None
 
     def remote_uploads(self, bucket: str) -> set[str]:
         """UploadIds at the remote that are the queue's own: to clients these uploads are objects already, or nothing."""

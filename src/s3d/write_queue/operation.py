@@ -67,6 +67,14 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
+class Last:
+    """What the ledger says of the newest object or delete of a key."""
+
+    kind: str
+    version_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Abandoned:
     """An upload at the remote that nobody will complete."""
 

@@ -21,7 +21,7 @@ from s3d.write_queue.answers import read_whole
 from s3d.write_queue.journal import Journal
 from s3d.write_queue.operation import DELETE, PUSHING, PUT, TAG, Operation, Pushed
 from s3d.write_queue.outcome import Refusal, of_error, refusal
-from s3d.write_queue.push_requests import has_checksum, headers_of, pushed, request_of
+from s3d.write_queue.push_requests import has_checksum, headers_of, pushed, request_of, shows_checksum
 from s3d.write_queue.push_upload import push_upload
 from s3d.write_queue.pushed_body import Bandwidth, check, request_body
 
@@ -35,6 +35,7 @@ _LOOKED_AT = re.compile(
 )
 _IMPLIED = {"x-amz-storage-class": "STANDARD"}
 """Headers that S3 leaves out where they have this value."""
+_CHECKSUM = ("x-amz-checksum-", "x-amz-sdk-checksum-algorithm")
 _PAGE = (b"<!doctype html", b"<html")
 
 
@@ -149,7 +150,10 @@ class Pusher:
         found = pushed(response)
         if not _has_bytes(version, response, found.etag) or not _has_headers(operation, response):
             return None
-        if found.version_id is not None and found.version_id == self.journal.last_version_id(operation):
+        if _declares_checksum(operation) and shows_checksum(response) and not has_checksum(response, version.checksum):
+            return None
+        last = self.journal.last_pushed(operation)
+        if found.version_id is not None and last is not None and found.version_id == last.version_id:
             return None  # that is the one before, with the same content
         if self._is_tagged_behind(operation):  # the tags here are those of a later operation
             return found
@@ -161,11 +165,14 @@ class Pusher:
         return behind is not None and behind.kind == TAG
 
     def _is_marked(self, operation: Operation, response: S3Response) -> bool:
-        """Whether an absence is the work of this delete. Where there are versions each delete makes a marker of its own."""
+        """Whether an absence is the work of this delete. Where there are versions each delete makes a marker of its own,
+        also of nothing; S3 names the newest marker, and not all others do."""
+        last = self.journal.last_pushed(operation)
         if response.headers.get("x-amz-delete-marker") != "true":
-            return self.journal.versioning(operation.bucket) == ""  # elsewhere a marker would be there; two do no harm
+            was_there = last is not None and last.kind != DELETE
+            return was_there or self.journal.versioning(operation.bucket) == ""
         version_id = response.headers.get("x-amz-version-id")
-        return version_id in (None, "null") or version_id != self.journal.last_version_id(operation)
+        return version_id in (None, "null") or last is None or version_id != last.version_id
 
     async def _head(self, operation: Operation) -> S3Response:
         return await self.ask(request_of(operation, "HeadObject", CIMultiDict({"x-amz-checksum-mode": "ENABLED"})))
@@ -208,6 +215,11 @@ class Pusher:
 def _has_bytes(version: Version, head: S3Response, etag: str | None) -> bool:
     same = etag == version.etag or has_checksum(head, version.checksum)
     return same and head.headers.get("Content-Length") == str(version.size)
+
+
+def _declares_checksum(operation: Operation) -> bool:
+    """Whether the client said which checksum the object is to have."""
+    return any(name.lower().startswith(_CHECKSUM) for name, _ in operation.header_list())
 
 
 def _has_headers(operation: Operation, response: S3Response) -> bool:

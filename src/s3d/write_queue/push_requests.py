@@ -47,6 +47,11 @@ def has_checksum(response: S3Response, stored: str | None) -> bool:
     return response.headers.get(f"x-amz-checksum-{algorithm.lower()}") == value
 
 
+def shows_checksum(response: S3Response) -> bool:
+    """Whether the answer has a checksum at all."""
+    return any(_is_checksum(name) for name in response.headers)
+
+
 def _is_checksum(name: str) -> bool:
     lower = name.lower()
     return lower.startswith("x-amz-checksum-") and lower != "x-amz-checksum-type"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import zlib
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from unit.write_queue.opened import BUCKET
 from unit.write_queue.pushing import LOST, until, versions
 from unit.write_queue.test_engine import once, running
 
+from s3d.s3 import codec
 from s3d.s3.message import S3Request
 
 
@@ -48,3 +52,23 @@ async def test_a_delete_that_was_not_done_is_sent(tmp_path: Path, there: bool) -
         it.engine.start()
         await it.drained()
         assert await versions(it, "DeleteMarkers") == 1 + there
+
+
+@pytest.mark.parametrize("declared", [True, False])
+async def test_equal_bytes_with_another_checksum_are_another_object(tmp_path: Path, declared: bool) -> None:
+    """What the client declares is part of the object; the algorithm that a server chooses by itself is not."""
+    body = b"bytes"
+    sha256 = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    async with running(tmp_path, start=False) as it:
+        put = codec.build_request("PutObject", {"Bucket": BUCKET, "Key": "k"})
+        put.body = body
+        put.headers["x-amz-checksum-crc32"] = base64.b64encode(zlib.crc32(body).to_bytes(4)).decode()
+        await it.remote.inner(put)
+        it.remote.before = once(LOST, "PutObject")
+        await it.queue.put("k", body, **({"x_amz_checksum_sha256": sha256} if declared else {}))
+        it.engine.start()
+        await it.drained()
+        head = codec.build_request("HeadObject", {"Bucket": BUCKET, "Key": "k", "ChecksumMode": "ENABLED"})
+        found = (await it.remote.inner(head)).headers
+        assert found.get("x-amz-checksum-sha256") == (sha256 if declared else None)
+        assert len(it.remote.names("PutObject")) == 1 + declared
