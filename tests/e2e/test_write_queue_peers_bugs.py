@@ -200,10 +200,10 @@ def test_changed_while_it_is_sent(queue: Queued, bucket: str, *, replaced: bool)
     first, second = random.Random(5).randbytes(3 * MIB), random.Random(6).randbytes(MIB)
     at = {"Bucket": bucket, "Key": "k"}
     cuts = queue.proxy.cuts
-    queue.proxy.cut("request", 2 * MIB, match=f"PUT /{bucket}/k", times=1)
+    queue.proxy.cut("request", 2 * MIB, match=f"PUT /{bucket}/k HTTP", times=1)
     queue.proxy.slow(rate=8_000_000)
     queue.client.put_object(**at, Body=first)
-    wait_until(lambda: any(line.startswith(b"PUT /%b/k" % bucket.encode()) for line in queue.proxy.requests))
+    wait_until(lambda: any(line.startswith(b"PUT /%b/k HTTP" % bucket.encode()) for line in queue.proxy.requests))
     if replaced:
         queue.client.put_object(**at, Body=second)
         assert body_of(queue.client, bucket, "k") == second

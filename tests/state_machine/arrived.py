@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from state_machine.compare import Members, Outcome, Pairs, difference
-from state_machine.queue_machine import CHECKSUMS, VERSIONS, QueueMachine, place_of
+from state_machine.queue_machine import VERSIONS, QueueMachine, place_of
 
 from s3d.s3.backend import Backend
 from s3d.write_queue.operation import Operation
@@ -133,12 +133,11 @@ class Arrived(QueueMachine):
         queue had to look whether the last was there already, and be there twice where it was not allowed to look."""
         nothing = Stored(-1, is_marker=True)  # which a delete leaves as it is, as it does a marker
         unsure, unseen = (bucket, key) in self.faulty.unsure, (bucket, key) in self.faulty.unseen
-        ignored = VERSIONS | CHECKSUMS if unsure else VERSIONS
-        wanted, got = _runs([nothing, *expected], ignored), _runs([nothing, *found], ignored)
+        wanted, got = _runs([nothing, *expected]), _runs([nothing, *found])
         if len(wanted) != len(got):
             return f"expected {_for_people(expected)}, found {_for_people(found)}"
         for one, other in zip(wanted, got, strict=True):
-            if sentence := _differ(one[0], other[0], ignored):
+            if sentence := _differ(one[0], other[0]):
                 return sentence
             missing, more = len(one) - len(other), len(other) - len(one)
             if (missing > 0 and not unsure) or (more > 0 and not unseen):
@@ -146,22 +145,22 @@ class Arrived(QueueMachine):
         return ""
 
 
-def _runs(versions: Iterable[Stored], ignored: frozenset[str]) -> list[list[Stored]]:
+def _runs(versions: Iterable[Stored]) -> list[list[Stored]]:
     """Equal ones that follow each other, together."""
     runs: list[list[Stored]] = []
     for version in versions:
-        if runs and not _differ(runs[-1][-1], version, ignored):
+        if runs and not _differ(runs[-1][-1], version):
             runs[-1].append(version)
         else:
             runs.append([version])
     return runs
 
 
-def _differ(expected: Stored, found: Stored, ignored: frozenset[str]) -> str:
+def _differ(expected: Stored, found: Stored) -> str:
     if expected.is_marker != found.is_marker:
         return f"expected {_for_people([expected])}, found {_for_people([found])}"
     pairs = itertools.zip_longest(expected.said, found.said)
-    return next((said for one, other in pairs if (said := difference(Pairs(), one, other, ignored=ignored))), "")
+    return next((said for one, other in pairs if (said := difference(Pairs(), one, other, ignored=VERSIONS))), "")
 
 
 def _for_people(versions: Iterable[Stored]) -> str:

@@ -22,7 +22,6 @@ from model.store import Object
 from state_machine.compare import Members, Outcome, difference, outcome
 from state_machine.faulty import Faulty, Place
 from state_machine.machine import Id, Machine, _for_people, _of_side
-from state_machine.material import ALGORITHMS
 
 from s3d.s3 import codec
 from s3d.s3.backend import Backend
@@ -47,11 +46,6 @@ VERSIONS = frozenset(
     }
 )
 """What only the remote gives. Answers of the queue's own have none of it."""
-CHECKSUMS = frozenset(
-    {"Checksum", "ChecksumAlgorithm", "ChecksumType", *(f"Checksum{name}" for name in ALGORITHMS if name)}
-)
-"""Where the queue had to look whether the remote has an object: of two that differ in nothing but the algorithm of their
-checksums, it takes one for the other."""
 _ACCEPTED = frozenset(
     {
         "AbortMultipartUpload",

@@ -38,6 +38,7 @@ from s3d.write_queue.queue import Queue
 from s3d.write_queue.reserve import Reserve
 from s3d.write_queue.room import Room
 from s3d.write_queue.schema import MIGRATIONS
+from s3d.write_queue.start_check import check_all
 
 log = logging.getLogger("s3d.write_queue")
 
@@ -88,6 +89,7 @@ class WriteQueue:
         self._open: Queue | None = None
         self._observer: Observer | None = None
         self._watch: asyncio.TimerHandle | None = None
+        self._check: asyncio.Task[None] | None = None
         self._audits: set[asyncio.Task[Page]] = set()
 
     async def open(self) -> None:
@@ -111,6 +113,7 @@ class WriteQueue:
         if waiting := self._open.journal.waiting():
             log.info("operations of the last run are still to be pushed", extra={"operations": waiting})
         self._open.engine.start()
+        self._check = asyncio.get_running_loop().create_task(check_all(self._open.journal, bodies))
         self._look_at_age()
 
     def _assemble(self, database: Database, bodies: Bodies, reserve: Reserve) -> Queue:
@@ -130,6 +133,9 @@ class WriteQueue:
         left = 0
         if self._watch is not None:
             self._watch.cancel()
+        if self._check is not None:
+            self._check.cancel()
+            await asyncio.gather(self._check, return_exceptions=True)
         for page in self._audits:  # who asked gets no answer, as with any request that is cut off
             page.cancel()
         try:

@@ -173,6 +173,10 @@ class Journal:
             return self._list(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
         return self._list(f"{_SELECT} WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?", (state, after, limit))
 
+    def last(self) -> int:
+        """The highest ``seq``; 0: there is none."""
+        return int(self._one("SELECT coalesce(max(seq), 0) FROM operation"))
+
     def totals(self) -> dict[str, dict[str, int]]:
         """``count`` and ``bytes`` by state."""
         rows = self._store.reader.execute("SELECT state, count(*), sum(size) FROM operation GROUP BY state")
