@@ -23,7 +23,7 @@ from s3d.write_queue.abort import Aborter
 from s3d.write_queue.away import Away
 from s3d.write_queue.journal import Journal
 from s3d.write_queue.losses import Losses
-from s3d.write_queue.operation import FAILED, SMALL, UPLOAD, Operation
+from s3d.write_queue.operation import FAILED, SMALL, UPLOAD, Operation, Pushed
 from s3d.write_queue.outcome import Refusal, delay, of_error
 from s3d.write_queue.pace import Pace
 from s3d.write_queue.push import Pusher
@@ -60,6 +60,7 @@ class Engine:
         self._ahead: deque[Operation] = deque()
         self._first: deque[int] = deque()  # those that somebody waits for
         self._pushing: dict[int, tuple[Operation, asyncio.Task[None]]] = {}
+        self._confirmed = 0  # of those that are being pushed: what is left is to write it down
         self._keys: set[tuple[str, bytes]] = set()  # of those that are being pushed
         self._losses = Losses()
         self._wake = asyncio.Event()
@@ -169,13 +170,18 @@ class Engine:
 
     def _launch(self, now: float) -> None:
         loop = asyncio.get_running_loop()
-        while self._may_send() and not self._rest.left() and len(self._pushing) < self._rest.workers(self._workers):
+        while self._may_send() and not self._rest.left() and self._has_worker():
             operation = self._next(now)
             if operation is None:
                 return
             task = loop.create_task(self._work(operation))
             self._pushing[operation.seq] = operation, task
             self._keys.add((operation.bucket, operation.key))
+
+    def _has_worker(self) -> bool:
+        """Whether another may be sent. What was confirmed takes no worker, as long as the disk keeps up."""
+        sending = len(self._pushing) - min(self._confirmed, self._workers)
+        return sending < self._rest.workers(self._workers)
 
     def _next(self, now: float) -> Operation | None:
         """What is to be pushed next."""
@@ -210,7 +216,7 @@ class Engine:
     def _until_next(self, now: float) -> float | None:
         """Seconds until something has to be tried again; None: not before `wake`. What is due at ``now`` has begun, or
         waits for something that wakes."""
-        if not self._may_send() or len(self._pushing) >= self._rest.workers(self._workers):
+        if not self._may_send() or not self._has_worker():
             return None
         if rest := self._rest.left():
             return rest
@@ -263,8 +269,17 @@ class Engine:
             if pushed is None:
                 return
             self._rest.succeeded()
-            await self._journal.done(current, pushed)
-            self.pace.add(current.size)
+            await self._write_down(current, pushed)
+
+    async def _write_down(self, operation: Operation, pushed: Pushed) -> None:
+        """That the remote has it; meanwhile the next one may be sent. S3Error of the journal."""
+        self._confirmed += 1
+        self.wake()
+        try:
+            await self._journal.done(operation, pushed)
+        finally:
+            self._confirmed -= 1
+        self.pace.add(operation.size)
 
     async def _refused(self, operation: Operation, error: Refusal) -> None:
         told = _named(operation) | {"code": error.code, "error": error.message}
