@@ -29,11 +29,14 @@ from s3d.write_queue.pace import Pace
 from s3d.write_queue.push import Pusher
 from s3d.write_queue.pushed_body import Bandwidth
 from s3d.write_queue.rest import Rest
+from s3d.write_queue.slots import Slots
 
 log = logging.getLogger("s3d.write_queue")
 
 _AHEAD = 64
 """Operations that are looked up at a time."""
+_BEGUN_AHEAD = 4
+"""One operation for so many workers."""
 _AFTER_DEFECT = 60.0
 """Seconds until an operation is tried again that met a defect of ours."""
 _AFTER_DISK = 1.0
@@ -69,6 +72,7 @@ class Engine:
         self._paused = False
         self._stopped = False
         self._rest = Rest()
+        self._slots = Slots(lambda: self._rest.workers(self._workers))
         self.pace = Pace()
 
     def start(self) -> None:
@@ -139,7 +143,7 @@ class Engine:
         next_question = self.away.next_question()
         return {
             "workers": self._workers,
-            "pushing": len(self._pushing),
+            "pushing": self._slots.taken,
             "paused": self._paused,
             "away": self.away.why,
             "next_probe": None if next_question is None else round(next_question, 3),
@@ -179,9 +183,11 @@ class Engine:
             self._keys.add((operation.bucket, operation.key))
 
     def _has_worker(self) -> bool:
-        """Whether another may be sent. What was confirmed takes no worker, as long as the disk keeps up."""
-        sending = len(self._pushing) - min(self._confirmed, self._workers)
-        return sending < self._rest.workers(self._workers)
+        """Whether another may be begun. Some are begun before they can be sent, and what was confirmed takes no worker: so
+        the disk is not waited for between two of them."""
+        begun = len(self._pushing) - min(self._confirmed, self._workers)
+        workers = self._rest.workers(self._workers)
+        return begun < (workers if workers < self._workers else workers + max(1, workers // _BEGUN_AHEAD))
 
     def _next(self, now: float) -> Operation | None:
         """What is to be pushed next."""
@@ -254,7 +260,10 @@ class Engine:
         if not await self._journal.begin(current):
             return
         try:
-            pushed = await self.pusher.push(current)
+            async with self._slots.one():
+                if not self._may_send() or self._rest.left():
+                    return  # as after a crash: the next attempt looks first
+                pushed = await self.pusher.push(current)
         except RemoteUnreachable as error:
             self.away.lost(current.bucket, error.message)
             pause = self._losses.lost(current.seq)
@@ -269,6 +278,7 @@ class Engine:
             if pushed is None:
                 return
             self._rest.succeeded()
+            self._slots.let_in()
             await self._write_down(current, pushed)
 
     async def _write_down(self, operation: Operation, pushed: Pushed) -> None:
