@@ -15,7 +15,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[peers.Server]:
     """A real SeaweedFS S3 server."""
-    with peers.seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+    with peers.seaweedfs(tmp_path_factory.mktemp("seaweedfs"), volume_megabytes=16) as server:
         yield server
 
 

@@ -133,8 +133,9 @@ def _spawn(
 
 
 @contextlib.contextmanager
-def seaweedfs(directory: Path | None = None) -> Iterator[Server]:
-    """A real SeaweedFS S3 server with the test credentials."""
+def seaweedfs(directory: Path | None = None, *, volume_megabytes: int = 128) -> Iterator[Server]:
+    """A real SeaweedFS S3 server with the test credentials. Each of its buckets takes a volume of its own, and there are as
+    many as fit on the disk."""
     with _directory(directory) as root:
         identities = root / "identities.json"
         key = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
@@ -147,7 +148,7 @@ def seaweedfs(directory: Path | None = None) -> Iterator[Server]:
             shutil.which("weed", path=f"{BIN}{os.pathsep}{os.environ['PATH']}") or "weed",
             *("mini", f"-dir={root / 'data'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-s3.port={port}"),
             *(f"-s3.config={identities}", "-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0"),
-            "-master.telemetry=false",
+            *("-master.telemetry=false", f"-master.volumeSizeLimitMB={volume_megabytes}"),
             *(f"-{name}.port={other}" for name, other in others.items()),
         ]
         with _spawn(command, root / "weed.log", clean_env(WEED_S3_SSE_KEY="x")) as process:
