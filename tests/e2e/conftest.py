@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from e2e.boto import REMOTE_KEYS, s3_client
 from e2e.target import TARGETS, Target
+from fault_proxy import FaultProxy
 
 DIRECT = os.environ.get("S3D_TEST_DIRECT") == "1"
 # Through s3d the clients sign with keys that the remote has never seen: only a request that s3d signed anew gets in.
@@ -32,6 +33,13 @@ ACCESS_KEY, SECRET_KEY = (peers.ACCESS_KEY, peers.SECRET_KEY) if DIRECT else ("s
 
 class Run(Protocol):
     def __call__(self, *command: str | Path, stdin: bytes | None = None, code: int = 0, **env: str) -> str: ...
+
+
+@pytest.fixture
+def proxy(seaweedfs: peers.Server) -> Iterator[FaultProxy]:
+    """The link to SeaweedFS."""
+    with FaultProxy(seaweedfs.url).running() as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="session")

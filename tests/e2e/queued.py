@@ -103,3 +103,10 @@ def queued(
         client = stack.enter_context(contextlib.closing(s3_client(server.url, read_timeout=60)))
         direct = stack.enter_context(contextlib.closing(s3_client(remote.url, REMOTE_KEYS, attempts=5)))
         yield Queued(server, client, proxy, direct)
+
+
+@contextlib.contextmanager
+def linked(remote: peers.Server, directory: Path, **settings: str) -> Iterator[Queued]:
+    """The same behind a link of its own."""
+    with FaultProxy(remote.url).running() as proxy, queued(remote, directory, proxy, **settings) as found:
+        yield found

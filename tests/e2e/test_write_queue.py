@@ -20,12 +20,6 @@ pytestmark = pytest.mark.peer
 MIB = 1 << 20
 
 
-@pytest.fixture
-def proxy(seaweedfs: peers.Server) -> Iterator[FaultProxy]:
-    with FaultProxy(seaweedfs.url).running() as proxy:
-        yield proxy
-
-
 @pytest.fixture(scope="module")
 def queue(seaweedfs: peers.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queued]:
     with (

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import peers
 import pytest
 from e2e.boto import s3_client
-from e2e.queued import Queued, queued, refusal, state
+from e2e.queued import Queued, linked, queued, refusal, state
 from fault_proxy import FaultProxy
 
 pytestmark = pytest.mark.peer
@@ -29,10 +29,7 @@ DIFFERS = {"date", "last-modified", "x-amz-request-id", "x-amz-id-2", "x-s3d-sta
 
 @pytest.fixture(scope="module")
 def queue(seaweedfs: peers.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queued]:
-    with (
-        FaultProxy(seaweedfs.url).running() as proxy,
-        queued(seaweedfs, tmp_path_factory.mktemp("accepts"), proxy) as found,
-    ):
+    with linked(seaweedfs, tmp_path_factory.mktemp("accepts")) as found:
         yield found
 
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import random
 import resource
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import pytest
 from e2e.queued import Queued, queued, refusal, state
 from e2e.waiting import wait_until
 from fault_proxy import FaultProxy
+from small_disk import small_disk
 
 pytestmark = pytest.mark.peer
 
@@ -30,25 +30,9 @@ SETTINGS = {"S3D_WRITE_QUEUE_MAX_FILES": "10000", "S3D_WRITE_QUEUE_MAX_WAIT": "1
 
 
 @pytest.fixture
-def proxy(seaweedfs: peers.Server) -> Iterator[FaultProxy]:
-    with FaultProxy(seaweedfs.url).running() as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 30 MiB."""
-    directory = tmp_path / "disk"
-    directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=30m", "s3d-test", str(directory)]
-    try:
-        mounted = subprocess.run(command, capture_output=True).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("this user cannot mount a file system")
-    yield directory
-    subprocess.run(["umount", str(directory)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 30) as directory:
+        yield directory
 
 
 def fill(queue: Queued, bucket: str, sizes: tuple[int, ...]) -> dict[str, bytes]:
@@ -99,13 +83,13 @@ def there_are(queue: Queued, bucket: str, objects: dict[str, bytes]) -> bool:
 def test_a_full_disk(
     seaweedfs: peers.Server,
     proxy: FaultProxy,
-    small_disk: Path,
+    disk: Path,
     tmp_path: Path,
     new_bucket_name: Callable[[], str],
     sizes: tuple[int, ...],
 ) -> None:
     """Filled by the queue itself while the remote is away: it starts and serves, and makes room when the remote is back."""
-    settings = SETTINGS | {"S3D_LOCAL_DIR": str(small_disk / "local")}
+    settings = SETTINGS | {"S3D_LOCAL_DIR": str(disk / "local")}
     with queued(seaweedfs, tmp_path / "s3d", proxy, warnings=FULL, **settings) as queue:
         bucket = queue.known_bucket(new_bucket_name())
         proxy.set("refuse")
@@ -126,21 +110,21 @@ def test_a_full_disk(
 
 
 def test_a_disk_that_others_fill(
-    seaweedfs: peers.Server, proxy: FaultProxy, small_disk: Path, tmp_path: Path, new_bucket_name: Callable[[], str]
+    seaweedfs: peers.Server, proxy: FaultProxy, disk: Path, tmp_path: Path, new_bucket_name: Callable[[], str]
 ) -> None:
     """To the last byte; while changes wait and while they are pushed. It goes on once that is gone."""
-    settings = SETTINGS | {"S3D_LOCAL_DIR": str(small_disk / "local")}
+    settings = SETTINGS | {"S3D_LOCAL_DIR": str(disk / "local")}
     with queued(seaweedfs, tmp_path / "s3d", proxy, warnings=FULL, **settings) as queue:
         bucket = queue.known_bucket(new_bucket_name())
         proxy.set("refuse")
         kept = {f"{size}": bytes(size) for size in (1, 30_000, 70_000, 2 * MIB)}
         for key, body in kept.items():
             queue.client.put_object(Bucket=bucket, Key=key, Body=body)
-        fill_to_the_last_byte(small_disk / "others")
+        fill_to_the_last_byte(disk / "others")
         assert refusal(queue.client.put_object, Bucket=bucket, Key="new", Body=bytes(MIB))[:2] == ("SlowDown", 503)
         proxy.set("pass")
         assert there_are(queue, bucket, kept)
-        (small_disk / "others").unlink()
+        (disk / "others").unlink()
         queue.drained()
         queue.client.put_object(Bucket=bucket, Key="new", Body=bytes(MIB))
         queue.drained()

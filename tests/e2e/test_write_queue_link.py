@@ -11,7 +11,7 @@ from typing import Any
 import peers
 import pytest
 from e2e.boto import s3_client
-from e2e.queued import Queued, queued, refusal, state
+from e2e.queued import Queued, linked, queued, refusal, state
 from e2e.waiting import wait_until
 from fault_proxy import FaultProxy
 
@@ -21,18 +21,9 @@ MIB = 1 << 20
 SETTINGS = {"S3D_REMOTE_CONNECT_TIMEOUT": "1s", "S3D_WRITE_QUEUE_MAX_WAIT": "1s"}
 
 
-@pytest.fixture
-def proxy(seaweedfs: peers.Server) -> Iterator[FaultProxy]:
-    with FaultProxy(seaweedfs.url).running() as proxy:
-        yield proxy
-
-
 @pytest.fixture(scope="module")
 def queue(seaweedfs: peers.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queued]:
-    with (
-        FaultProxy(seaweedfs.url).running() as proxy,
-        queued(seaweedfs, tmp_path_factory.mktemp("link"), proxy, **SETTINGS) as found,
-    ):
+    with linked(seaweedfs, tmp_path_factory.mktemp("link"), **SETTINGS) as found:
         yield found
 
 

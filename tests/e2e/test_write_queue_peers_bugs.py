@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import peers
 import pytest
-from e2e.queued import Queued, queued, refusal, state
+from e2e.queued import Queued, linked, queued, refusal, state
 from e2e.waiting import wait_until
 from fault_proxy import FaultProxy
 
@@ -34,18 +34,9 @@ SETTINGS = {
 }
 
 
-@pytest.fixture
-def proxy(seaweedfs: peers.Server) -> Iterator[FaultProxy]:
-    with FaultProxy(seaweedfs.url).running() as proxy:
-        yield proxy
-
-
 @pytest.fixture(scope="module")
 def queue(seaweedfs: peers.Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queued]:
-    with (
-        FaultProxy(seaweedfs.url).running() as proxy,
-        queued(seaweedfs, tmp_path_factory.mktemp("bugs"), proxy, **SETTINGS) as found,
-    ):
+    with linked(seaweedfs, tmp_path_factory.mktemp("bugs"), **SETTINGS) as found:
         yield found
 
 

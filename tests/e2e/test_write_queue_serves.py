@@ -11,8 +11,7 @@ from typing import Any
 import peers
 import pytest
 from botocore.exceptions import ClientError
-from e2e.queued import Queued, queued, refusal, state
-from fault_proxy import FaultProxy
+from e2e.queued import Queued, linked, refusal, state
 from model import listing
 
 pytestmark = pytest.mark.peer
@@ -44,10 +43,7 @@ RARE_KEYS = [
 @pytest.fixture(scope="module", params=["seaweedfs", "standalone"])
 def queue(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queued]:
     remote: peers.Server = request.getfixturevalue(request.param)
-    with (
-        FaultProxy(remote.url).running() as proxy,
-        queued(remote, tmp_path_factory.mktemp("serves"), proxy) as found,
-    ):
+    with linked(remote, tmp_path_factory.mktemp("serves")) as found:
         yield found
 
 

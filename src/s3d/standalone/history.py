@@ -122,12 +122,6 @@ def release_parts(connection: Connection, bodies: Bodies, upload: int) -> None:
         bodies.release(connection, body)
 
 
-def current_seq(connection: Connection, bucket: Bucket, key: bytes) -> int | None:
-    """The order of the current version."""
-    row = connection.execute("SELECT seq FROM object WHERE bucket = ? AND key = ?", (bucket.id, key)).fetchone()
-    return row[0] if row else None
-
-
 def _make_room(
     connection: Connection, bodies: Bodies, bucket: Bucket, key: bytes, old: Version | None, *, replaces_null: bool
 ) -> None:

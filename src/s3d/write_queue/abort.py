@@ -18,7 +18,8 @@ log = logging.getLogger("s3d.write_queue")
 
 _PAGE = 100
 _FIRST, _LAST = 1.0, 300.0
-"""Seconds until it is tried again: twice as long each time."""
+"""Seconds until the journal is looked at again, however often it is woken; twice as long each time that it does not
+succeed."""
 
 
 class Aborter:
@@ -35,7 +36,7 @@ class Aborter:
         """UploadIds that somebody is about to complete."""
 
     def wake(self) -> None:
-        """There may be some."""
+        """There may be some: this costs nothing."""
         self._wake.set()
 
     async def run(self) -> None:
@@ -52,12 +53,10 @@ class Aborter:
             except Exception:
                 log.exception("aborting uploads met a defect")
                 done = False
-            if done:
-                pause = _FIRST
-            else:
-                await asyncio.sleep(pause)
-                pause = min(_LAST, pause * 2)
+            pause = _FIRST if done else min(_LAST, pause * 2)
+            if not done:
                 self._wake.set()
+            await asyncio.sleep(pause)
 
     async def _abort_all(self) -> bool:
         """Whether none is left that could be aborted."""

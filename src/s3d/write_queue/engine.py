@@ -162,8 +162,7 @@ class Engine:
             pause: float | None = 1.0
             try:
                 now = time.time()
-                if self._journal.abandoned(1):
-                    self.aborter.wake()
+                self.aborter.wake()
                 self._launch(now)
                 pause = self._until_next(now)
             except Exception:

@@ -6,7 +6,6 @@ import errno
 import gc
 import hashlib
 import os
-import subprocess
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_disk import small_disk
 from unit.local.stores import LARGE, file_of, files, get, opened, put, rows
 
 from s3d.local.bodies import Bodies
@@ -280,24 +280,14 @@ async def test_a_file_that_cannot_be_moved_is_read_where_it_is(
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB."""
-    directory = tmp_path / "disk"
-    directory.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4m", "s3d-test", str(directory)]
-    try:
-        mounted = subprocess.run(command, capture_output=True).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("this user cannot mount a file system")
-    yield directory
-    subprocess.run(["umount", str(directory)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 4) as directory:
+        yield directory
 
 
-async def test_a_full_disk(small_disk: Path) -> None:
+async def test_a_full_disk(disk: Path) -> None:
     """Large and small bodies until nothing more goes in: what was put stays, also over a start."""
-    async with opened(small_disk / "store") as bodies:
+    async with opened(disk / "store") as bodies:
         kept: dict[str, bytes] = {}
 
         async def fill(size: int) -> None:
@@ -312,5 +302,5 @@ async def test_a_full_disk(small_disk: Path) -> None:
         assert len(kept) > 10
         assert await settled(bodies) == []
         assert {key: get(bodies, key) for key in kept} == kept
-    async with opened(small_disk / "store") as bodies:
+    async with opened(disk / "store") as bodies:
         assert {key: get(bodies, key) for key in kept} == kept

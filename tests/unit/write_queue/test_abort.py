@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from unit.write_queue.opened import BUCKET, Opened
-from unit.write_queue.pushing import LOST, answer, current, refused, until
+from unit.write_queue.pushing import LOST, answer, refused, until
 from unit.write_queue.test_engine import Running, running
 from unit.write_queue.test_push_upload import upload
 
@@ -150,15 +150,3 @@ async def test_nor_is_what_somebody_is_about_to_complete(tmp_path: Path) -> None
         it.engine.aborter.in_use.clear()
         it.engine.wake()
         await all_aborted(it)
-
-
-async def test_a_push_that_fails_for_good_leaves_none(tmp_path: Path) -> None:
-    async with running(tmp_path, start=False) as it:
-        await upload(it.queue, "k")
-        operation = it.queue.newest()
-        answer(it, "CompleteMultipartUpload", refused("AccessDenied"))
-        it.engine.start()
-        await it.drained()
-        await all_aborted(it)
-        assert current(it, operation).state == "failed"
-        assert await open_uploads(it) == 0

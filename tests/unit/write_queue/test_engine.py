@@ -76,6 +76,12 @@ class Running:
     remote: Faulty
     engine: Engine
 
+    async def sending(self, count: int = 1) -> None:
+        """Returns when so many requests are under way."""
+        async with asyncio.timeout(10):
+            while self.remote.under_way < count:
+                await asyncio.sleep(0.01)
+
     async def drained(self) -> None:
         async with asyncio.timeout(20):
             assert await self.engine.flush(15) == 0
@@ -152,9 +158,7 @@ async def test_several_keys_at_a_time(tmp_path: Path) -> None:
             await it.queue.put(f"k{number:02}")
         it.remote.turn = asyncio.Event()
         it.engine.start()
-        async with asyncio.timeout(10):
-            while it.remote.under_way < 3:
-                await asyncio.sleep(0.01)
+        await it.sending(3)
         assert it.engine.document()["pushing"] == 3
         it.remote.turn.set()
         await it.drained()
@@ -169,9 +173,7 @@ async def test_large_ones_leave_a_worker_to_small_ones(tmp_path: Path) -> None:
         await it.queue.put("small", b"s")
         it.remote.turn = asyncio.Event()
         it.engine.start()
-        async with asyncio.timeout(10):
-            while it.remote.under_way < 2:
-                await asyncio.sleep(0.01)
+        await it.sending(2)
         assert set(it.remote.names("PutObject")) == {"large0", "small"}
         it.remote.turn.set()
         await it.drained()
@@ -355,9 +357,7 @@ async def test_tags_that_come_while_it_is_sent_come_after_it(tmp_path: Path) -> 
         await it.queue.put("k")
         it.remote.turn = asyncio.Event()
         it.engine.start()
-        async with asyncio.timeout(10):
-            while not it.remote.under_way:
-                await asyncio.sleep(0.01)
+        await it.sending()
         await it.queue.do("PutObjectTagging", {"Key": "k", "Tagging": {"TagSet": [{"Key": "t", "Value": "v"}]}})
         it.remote.turn.set()
         await it.drained()
@@ -469,9 +469,7 @@ async def test_stopped_in_the_middle_it_looks_first_the_next_time(tmp_path: Path
         await it.queue.put("k")
         it.remote.turn = asyncio.Event()
         it.engine.start()
-        async with asyncio.timeout(10):
-            while not it.remote.under_way:
-                await asyncio.sleep(0.01)
+        await it.sending()
         assert await it.engine.stop(0.05) == 1
         assert it.queue.states() == [("k", "put", "pushing")]
 
