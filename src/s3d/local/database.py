@@ -4,6 +4,9 @@
                             ^                                          │
                             └───────── whatever came meanwhile ────────┘
 
+A change that can wait (``soon=False``) shares the commit of one that cannot, while these come one after the other: so a
+client that writes all the time does not wait for commits of others in between.
+
 Functions run on the event loop, one after the other: a few statements on cached pages are cheaper than the way to a
 thread, and code between two awaits is a critical section. Only COMMIT leaves the loop, because it waits for the disk; all
 that arrives meanwhile shares the next one. A result is handed out after its COMMIT, never before.
@@ -49,6 +52,8 @@ _BATCH = 256
 """Changes in one transaction at most: about 10 ms on the event loop."""
 _ROWS = 5000
 """Changed rows after which a transaction takes no further change: about 60 ms on the event loop."""
+_TOGETHER = 0.003
+"""Seconds after a commit that somebody waited for, in which another such is expected: changes that can wait share it."""
 _APPLICATION_ID = 0x73336420  # "s3d "
 
 
@@ -57,6 +62,7 @@ class _Change:
     function: Callable[[Connection], Any]
     future: asyncio.Future[Any]
     settled: Callable[[bool], None] | None
+    soon: bool
     result: Any = None
     error: BaseException | None = None
 
@@ -80,6 +86,8 @@ class Database:
         self._later: list[Callable[[Connection], Any]] = []
         self._unsure: list[Callable[[bool], None]] = []  # `settled` of what a failed COMMIT may have written after all
         self._busy = False
+        self._next_urgent = 0.0  # until when somebody is expected to wait for another change, as the loop's clock goes
+        self._timer: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         self._commits: queue.SimpleQueue[list[_Change] | None] = queue.SimpleQueue()
         self.reader: Connection
@@ -105,7 +113,7 @@ class Database:
 
     async def close(self) -> None:
         """Waits for what was given to it, writes what waits for a next commit, and closes the file."""
-        if self._later:
+        if self._later or self._waiting:
             with contextlib.suppress(S3Error):  # the disk fails, and that was logged; closing goes on
                 await self.flush()
         await self._idle.wait()
@@ -114,20 +122,26 @@ class Database:
         self.reader.close()
         self._writer.close()  # the last connection: SQLite moves the log into the database and removes it
 
-    async def change(self, function: Callable[[Connection], T], settled: Callable[[bool], None] | None = None) -> T:
+    async def change(
+        self,
+        function: Callable[[Connection], T],
+        settled: Callable[[bool], None] | None = None,
+        *,
+        soon: bool = True,
+    ) -> T:
         """What ``function`` gives, once everything that it did is durable.
 
         It gets a connection inside a transaction and must not await, commit or keep the connection. What it raises comes
         out here, and nothing of what it did stays. ``settled`` is called with whether the change is durable, whatever
         becomes of who waits here. Raises S3Error (SlowDown, InternalError) when the disk fails: then it may or may
         not have happened, as with any answer that is lost, and ``settled`` is called when that is known: after the next
-        COMMIT, else by nobody, and the next start finds out.
+        COMMIT, else by nobody, and the next start finds out. ``soon``: not to wait for others to share its commit.
         """
         future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(_Change(function, future, settled))
-        if not self._busy:
+        self._waiting.append(_Change(function, future, settled, soon))
+        self._idle.clear()
+        if not self._busy and self._is_time():
             self._busy = True
-            self._idle.clear()
             self._loop.call_soon(self._begin)  # those that come in this turn of the loop share the commit
         return await future
 
@@ -144,6 +158,22 @@ class Database:
         """Runs ``function`` in the next transaction that there is anyway, at the latest in `close`; if that
         fails it is not run again. It must not raise."""
         self._later.append(function)
+
+    def _is_time(self) -> bool:
+        """Whether what waits is to be committed now; else a timer does it."""
+        if self._next_urgent > self._loop.time() and not any(change.soon for change in self._waiting):
+            self._timer = self._timer or self._loop.call_at(self._next_urgent, self._begin_waiting)
+            return False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        return True
+
+    def _begin_waiting(self) -> None:
+        self._timer = None
+        if not self._busy and self._waiting:
+            self._busy = True
+            self._begin()
 
     def _begin(self) -> None:
         """Runs what waits, in one transaction, and hands that to the thread."""
@@ -216,10 +246,13 @@ class Database:
                 change.future.set_exception(_as_s3(change.error))
             else:
                 change.future.set_result(change.result)
-        if self._waiting:
+        if any(change.soon for change in batch):
+            self._next_urgent = self._loop.time() + _TOGETHER
+        if self._waiting and self._is_time():
             self._begin()
-        else:
-            self._busy = False
+            return
+        self._busy = False
+        if not self._waiting:
             self._idle.set()
 
     def _roll_back(self) -> None:

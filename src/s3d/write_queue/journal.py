@@ -214,7 +214,7 @@ class Journal:
             update = "UPDATE operation SET state = 'pushing', attempts = attempts + 1 WHERE seq = ? AND state IN (?, ?)"
             return connection.execute(update, (operation.seq, PENDING, PUSHING)).rowcount == 1
 
-        return await self._store.database.change(change)
+        return await self._store.database.change(change, soon=False)
 
     async def upload_begun(self, operation: Operation, upload_id: str) -> None:
         """The remote's UploadId. If the operation is gone meanwhile, the upload is to be aborted."""
@@ -244,7 +244,7 @@ class Journal:
         """It is gone there."""
         delete = "DELETE FROM abandoned_upload WHERE bucket = ? AND key = ? AND upload_id = ?"
         row = (upload.bucket, upload.key, upload.upload_id)
-        await self._store.database.change(lambda connection: connection.execute(delete, row) and None)
+        await self._store.database.change(lambda connection: connection.execute(delete, row) and None, soon=False)
 
     async def part_pushed(self, operation: Operation, number: int, etag: str) -> None:
         """The remote has that part."""
@@ -253,7 +253,7 @@ class Journal:
             insert = "INSERT OR REPLACE INTO pushed_part (operation, number, etag) VALUES (?, ?, ?)"
             connection.execute(insert, (operation.seq, number, etag))
 
-        await self._store.database.change(change)
+        await self._store.database.change(change, soon=False)
 
     async def done(self, operation: Operation, pushed: Pushed) -> None:
         """The remote confirmed it: it goes, with its bytes, and into the ledger."""
@@ -268,7 +268,7 @@ class Journal:
                 connection.execute("DELETE FROM ledger WHERE pushed < ?", (now - self._ledger_age,))
                 self._forget_at = now + min(_FORGET_EVERY, self._ledger_age)
 
-        await self._store.database.change(change)
+        await self._store.database.change(change, soon=False)
         self._left()
 
     async def put_off(self, operation: Operation, error: Mapping[str, Any], until: float, *, ambiguous: bool) -> None:

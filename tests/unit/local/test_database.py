@@ -79,6 +79,41 @@ async def test_what_comes_during_a_commit_shares_the_next(database: Database) ->
     assert statements.count("COMMIT") == 2
 
 
+async def test_a_change_that_can_wait_shares_the_commit_of_one_that_cannot(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s3d.local.database._TOGETHER", 3600.0)
+    statements = traced(database)
+    await database.change(lambda c: insert(c, 1))
+    patient = asyncio.ensure_future(database.change(lambda c: insert(c, 2), soon=False))
+    await asyncio.sleep(0.02)
+    assert statements.count("COMMIT") == 1
+    assert not patient.done()
+    await database.change(lambda c: insert(c, 3))
+    assert await patient == 2
+    assert statements.count("COMMIT") == 2
+    patient = asyncio.ensure_future(database.change(lambda c: insert(c, 4), soon=False))
+    await asyncio.sleep(0)
+    await database.close()
+    assert await patient == 4
+    database.open()
+    assert values(database) == [1, 2, 3, 4]
+
+
+async def test_a_change_that_can_wait_does_not_wait_for_nobody(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s3d.local.database._TOGETHER", 0.05)
+    async with asyncio.timeout(10):
+        await database.change(lambda c: insert(c, 1), soon=False)
+        assert values(database) == [1]
+        await database.change(lambda c: insert(c, 2))
+        await database.change(lambda c: insert(c, 3), soon=False)
+        together = [database.change(lambda c, x=x: insert(c, x), soon=False) for x in (4, 5)]
+        assert await asyncio.gather(*together) == [4, 5]
+    assert values(database) == [1, 2, 3, 4, 5]
+
+
 async def test_a_transaction_has_a_limit(database: Database) -> None:
     statements = traced(database)
     await asyncio.gather(*[database.change(lambda c, x=x: insert(c, x)) for x in range(600)])
