@@ -85,17 +85,18 @@ async def test_a_change_that_can_wait_shares_the_commit_of_one_that_cannot(
     monkeypatch.setattr("s3d.local.database._TOGETHER", 3600.0)
     statements = traced(database)
     await database.change(lambda c: insert(c, 1))
-    patient = asyncio.ensure_future(database.change(lambda c: insert(c, 2), soon=False))
-    await asyncio.sleep(0.02)
-    assert statements.count("COMMIT") == 1
-    assert not patient.done()
-    await database.change(lambda c: insert(c, 3))
-    assert await patient == 2
+    async with asyncio.TaskGroup() as tasks:
+        patient = tasks.create_task(database.change(lambda c: insert(c, 2), soon=False))
+        await asyncio.sleep(0.02)
+        assert statements.count("COMMIT") == 1
+        assert not patient.done()
+        await database.change(lambda c: insert(c, 3))
+    assert patient.result() == 2
     assert statements.count("COMMIT") == 2
-    patient = asyncio.ensure_future(database.change(lambda c: insert(c, 4), soon=False))
-    await asyncio.sleep(0)
-    await database.close()
-    assert await patient == 4
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(database.change(lambda c: insert(c, 4), soon=False))
+        await asyncio.sleep(0)
+        await database.close()
     database.open()
     assert values(database) == [1, 2, 3, 4]
 
