@@ -31,7 +31,7 @@ from contender import Contender, request
 from job import Job, Outcome, Prepared
 from objects import Bodies, puts
 from procfs import resident_bytes
-from queues.launches import RCLONE_FLAGS, rclone_remote, running, status, wait_drained
+from queues.launches import LAUNCHES, RCLONE_FLAGS, rclone_remote, running, status, wait_drained
 from rounds import Generator, Result, generator, run_rows, throughput
 from row import KIB, MIB, Row
 from signing import signed_head
@@ -202,8 +202,9 @@ def rows_table(results: list[Result], names: list[str]) -> str:
         shown = report.number(ratio)
         if goal is not None:
             shown += f" (goal {goal:g}: {report.verdict(None if ratio is None else ratio >= goal)})"
-        lines.append([result.row.name, *(throughput(result, name) for name in names), shown])
-    return report.table(["acknowledged", *names, "s3d/rclone"], lines)
+        now = report.number(result.ratio("s3d", "rclone-now"))
+        lines.append([result.row.name, *(throughput(result, name) for name in names), shown, now])
+    return report.table(["acknowledged", *names, "s3d/rclone", "s3d/rclone-now"], lines)
 
 
 def main() -> int:
@@ -213,6 +214,7 @@ def main() -> int:
         "round trip to the remote": f"{ROUND_TRIP * 1000:g} ms",
         "durable": "s3d's writes are on disk (fsync) when it answers; those of rclone are not",
         "rclone serve s3": " ".join(("--vfs-cache-mode=full", "--transfers=16", *RCLONE_FLAGS)),
+        "rclone-now": "the same with --vfs-write-back=100ms: it uploads while it is measured, as s3d does",
     }
     command = f"python {shlex.join(sys.argv)}"
     document: dict[str, Any] = {"command": command, "machine": facts}
@@ -225,7 +227,7 @@ def main() -> int:
     ):
         root = Path(directory)
         assert request(server.url, "PUT", f"/{BUCKET}")[0] == 200
-        names = ["s3d", "rclone"]
+        names = list(LAUNCHES)
         if "rows" not in chosen.skip:
             with contextlib.ExitStack() as stack:
                 contenders = [stack.enter_context(running(name, remote, root / name))[0] for name in names]

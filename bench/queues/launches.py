@@ -54,7 +54,7 @@ def s3d_launch(remote: str, directory: Path) -> Launch:
     return Launch([str(peers.BIN / "s3d"), "run"], peers.clean_env(**settings), url)
 
 
-def rclone_launch(remote: str, directory: Path) -> Launch:
+def rclone_launch(remote: str, directory: Path, *flags: str) -> Launch:
     """`rclone serve s3` that answers from its cache on disk and uploads after --vfs-write-back (5 s, its default)."""
     port, control = peers.free_port(), f"127.0.0.1:{peers.free_port()}"
     url = f"http://127.0.0.1:{port}"
@@ -67,15 +67,22 @@ def rclone_launch(remote: str, directory: Path) -> Launch:
     }
     command = [str(peers.BIN / "rclone"), "serve", "s3", "remote:", f"--addr=127.0.0.1:{port}"]
     command += ["--vfs-cache-mode=full", f"--transfers={WORKERS}", *RCLONE_FLAGS]
-    command += ["--rc", f"--rc-addr={control}", "--rc-no-auth"]
+    command += ["--rc", f"--rc-addr={control}", "--rc-no-auth", *flags]
     return Launch(command, peers.clean_env(**settings), url)
+
+
+def rclone_now_launch(remote: str, directory: Path) -> Launch:
+    """The same, which uploads at once, as s3d does: what is measured has the uploads in it. (0 would answer after them.)"""
+    return rclone_launch(remote, directory, "--vfs-write-back=100ms")
+
+
+LAUNCHES = {"s3d": s3d_launch, "rclone": rclone_launch, "rclone-now": rclone_now_launch}
 
 
 def running(name: str, remote: str, directory: Path) -> AbstractContextManager[tuple[Contender, float]]:
     """A server of that name, and the seconds from its start to its first answer."""
     directory.mkdir(parents=True, exist_ok=True)
-    launch = {"s3d": s3d_launch, "rclone": rclone_launch}[name]
-    return started(name, launch(remote, directory), directory)
+    return started(name, LAUNCHES[name](remote, directory), directory)
 
 
 def status(contender: Contender, what: str | None = None) -> dict[str, Any]:
