@@ -76,8 +76,7 @@ async def _push_all(queue: Queue, bucket: str, prefix: bytes) -> None:
     try:
         async with asyncio.timeout(wait):
             while waiting := queue.journal.changes(bucket, prefix, b"", _AT_ONCE):
-                for change in waiting:
-                    await queue.push(bucket, change.key)
+                await queue.push_keys(bucket, (change.key for change in waiting))
     except TimeoutError as error:
         message = f"What waits for this bucket in the write queue was not pushed within {wait:g} s."
         raise RemoteUnreachable(message) from error

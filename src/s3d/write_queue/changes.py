@@ -43,8 +43,7 @@ async def delete_objects(queue: Queue, request: S3Request) -> S3Response:
     entries: list[dict[str, Any]] = call.members["Delete"].get("Objects") or []
     if not goes_straight(request) and not any(entry.get(name) is not None for entry in entries for name in _CONDITIONS):
         return await queue.accept(call)
-    for entry in entries:
-        await queue.push(request.bucket or "", key_bytes(entry["Key"]))
+    await queue.push_keys(request.bucket or "", (key_bytes(entry["Key"]) for entry in entries))
     return await queue.inner(request)
 
 

@@ -10,7 +10,7 @@ import base64
 import binascii
 import dataclasses
 import zlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -20,7 +20,7 @@ from s3d.s3 import codec
 from s3d.s3.backend import Backend
 from s3d.s3.codec import list_entries, xml_read
 from s3d.s3.codec.xml_read import local_name
-from s3d.s3.codec.xml_write import escape
+from s3d.s3.codec.xml_write import copied, escape
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response
 from s3d.standalone.listing import Selection, kind, selection
@@ -35,6 +35,14 @@ _TOKEN_HEAD = b"s3d"
 _SUM = 4  # bytes
 
 
+OwnerOf = Callable[[], Awaitable[str]]
+"""The element Owner for entries beside which the remote has none that says it."""
+
+
+async def nobody() -> str:
+    return ""
+
+
 class Refused(Exception):
     """The remote's answer that is no list."""
 
@@ -43,7 +51,9 @@ class Refused(Exception):
         self.response = response
 
 
-async def list_objects(request: S3Request, members: dict[str, Any], inner: Backend, changes: Changes) -> S3Response:
+async def list_objects(
+    request: S3Request, members: dict[str, Any], inner: Backend, changes: Changes, owner: OwnerOf = nobody
+) -> S3Response:
     """The merged list, or the remote's error. Raises RemoteUnreachable, InvalidArgument (a token)."""
     wanted = _wanted(request, members)
     remote = _Remote(request, inner)
@@ -56,10 +66,12 @@ async def list_objects(request: S3Request, members: dict[str, Any], inner: Backe
             page = await merge(wanted, remote.pages, changes)
     except Refused as refused:
         return refused.response
-    return _answer(request, members, page, remote.owner)
+    return await _answer(request, members, page, remote.owner, owner)
 
 
-async def list_local(request: S3Request, members: dict[str, Any], changes: Changes) -> S3Response:
+async def list_local(
+    request: S3Request, members: dict[str, Any], changes: Changes, owner: OwnerOf = nobody
+) -> S3Response:
     """Only what is known here."""
 
     async def nothing(_: Wanted) -> AsyncGenerator[RemotePage, None]:
@@ -67,7 +79,7 @@ async def list_local(request: S3Request, members: dict[str, Any], changes: Chang
 
     wanted = _wanted(request, members)
     page = await merge(wanted, nothing, changes) if wanted.limit else Page()
-    response = _answer(request, members, page, "")
+    response = await _answer(request, members, page, "", owner)
     response.headers[PARTIAL] = "true"
     return response
 
@@ -146,10 +158,14 @@ def _wanted(request: S3Request, members: dict[str, Any]) -> Wanted:
     return Wanted(select.prefix, select.delimiter, select.limit, select.behind(marker))
 
 
-def _answer(request: S3Request, members: dict[str, Any], page: Page, owner: str) -> S3Response:
+async def _answer(
+    request: S3Request, members: dict[str, Any], page: Page, owner: str, otherwise: OwnerOf
+) -> S3Response:
     select = selection(members)
     is_v2 = request.operation == "ListObjectsV2"
     shows_owner = not is_v2 or bool(members.get("FetchOwner"))
+    if shows_owner and not owner and any(entry.version is not None for entry in page.entries):
+        owner = await otherwise()
     answer: dict[str, Any] = {"Name": request.bucket, "Prefix": select.written(select.prefix)}
     if is_v2:
         start: str | None = members.get("StartAfter")
@@ -189,18 +205,13 @@ def _contents(select: Selection, entry: Entry, owner: str, *, shows_owner: bool)
         for child in entry.element:
             tag = local_name(child.tag)
             if tag != "Key" and (shows_owner or tag != "Owner"):
-                pieces.append(_written(child, tag))
+                pieces.append(copied(child))
         pieces.append("</Contents>")
         return "".join(pieces)
     version = entry.version
     assert version is not None  # noqa: S101  it is no common prefix
     storage_class, checksum = version.storage_class or "STANDARD", kind(version.checksum)
     return list_entries.contents(key, version.modified, version.etag, version.size, storage_class, checksum, owner)
-
-
-def _written(element: Element, tag: str) -> str:
-    inner = "".join(_written(child, local_name(child.tag)) for child in element) if len(element) else None
-    return f"<{tag}>{escape(element.text or '') if inner is None else inner}</{tag}>"
 
 
 def _text(element: Element, tag: str) -> str:
@@ -214,7 +225,7 @@ def _text(element: Element, tag: str) -> str:
 def _owner(element: Element | None) -> str:
     for child in element if element is not None else ():
         if local_name(child.tag) == "Owner":
-            return _written(child, "Owner")
+            return copied(child)
     return ""
 
 

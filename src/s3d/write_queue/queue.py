@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from s3d.s3.backend import Backend
@@ -41,6 +42,8 @@ class Queue:
     engine: Engine
     verified: set[int] = field(default_factory=set)
     """``seq`` of operations whose bodies were compared with their MD5 since the start."""
+    owners: dict[str, str] = field(default_factory=dict)
+    """By bucket, what `s3d.write_queue.owner` has asked for."""
     completing: dict[str, asyncio.Task[S3Response]] = field(default_factory=dict)
     """By UploadId, what `s3d.write_queue.complete_straight` is doing: it goes on when its client goes."""
 
@@ -65,6 +68,21 @@ class Queue:
         """Returns when nothing waits for that key. RemoteUnreachable, S3Error."""
         if self.journal.of_key(bucket, key):
             await self.engine.flush_key(bucket, key, self.config.max_wait)
+
+    async def push_keys(self, bucket: str, keys: Iterable[bytes]) -> None:
+        """As `push`, for several at a time."""
+        left = iter(dict.fromkeys(keys))
+
+        async def push() -> None:
+            for key in left:
+                await self.push(bucket, key)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self.config.workers):
+                    group.create_task(push())
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
     async def accept(self, call: Accepted) -> S3Response:
         """Lets the queue's store do it, and the engine know. S3Error."""

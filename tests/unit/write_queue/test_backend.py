@@ -226,3 +226,20 @@ async def test_an_export(queue: WriteQueue, tmp_path: Path) -> None:
     assert '"key": "../../x"' in text
     assert '"t": "v"' in text
     assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+async def test_deletes_with_conditions_wait_for_all_their_keys(queue: WriteQueue, remote: Faulty) -> None:
+    keys = [f"k{number}" for number in range(20)]
+    for key in keys:
+        await call(queue, "PutObject", {"Bucket": "bucket", "Key": key}, key.encode())
+    found = await call(queue, "HeadObject", {"Bucket": "bucket", "Key": "k0"})
+    entries: list[dict[str, Any]] = [{"Key": key} for key in keys]
+    entries[0]["ETag"] = found["ETag"]
+    members = {"Bucket": "bucket", "Delete": {"Objects": entries}}
+    with pytest.raises(RemoteUnreachable, match="paused"):
+        await call(queue, "DeleteObjects", members)
+    queue.resume()
+    deleted = await call(queue, "DeleteObjects", members)
+    assert sorted(entry["Key"] for entry in deleted["Deleted"]) == sorted(keys)
+    assert [r.operation for r in remote.seen if r.operation in ("PutObject", "DeleteObjects")][-1] == "DeleteObjects"
+    assert list(queue.of_key("bucket", "k19")) == []

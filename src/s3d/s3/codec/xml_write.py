@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
+from xml.etree.ElementTree import Element
 
 from s3d.s3 import model
 from s3d.s3.codec import values
@@ -38,6 +39,13 @@ def escape(text: str) -> str:
     away. Those that XML 1.0 cannot express at all are for ``encoding-type=url`` to avoid."""
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     return text if text.isprintable() else _AS_REFERENCE.sub(_reference, text)
+
+
+def copied(element: Element) -> str:
+    """An element that was read, without namespaces and attributes."""
+    tag = element.tag.rpartition("}")[2]
+    inner = "".join(map(copied, element)) if len(element) else escape(element.text or "")
+    return f"<{tag}>{inner}</{tag}>"
 
 
 def _reference(match: re.Match[str]) -> str:
