@@ -47,36 +47,41 @@ class Aborter:
             self._wake.clear()
             try:
                 done = await self._abort_all()
+            except RemoteUnreachable:
+                done = False
             except S3Error as error:  # our own disk
                 log.error("the write queue cannot write its journal", extra={"error": error.message})
                 done = False
             except Exception:
                 log.exception("aborting uploads met a defect")
                 done = False
-            pause = _FIRST if done else min(_LAST, pause * 2)
+            pause = _FIRST if done or not self._may() else min(_LAST, pause * 2)
             if not done:
                 self._wake.set()
             await asyncio.sleep(pause)
 
     async def _abort_all(self) -> bool:
-        """Whether none is left that could be aborted."""
-        done = True
-        for upload in self._journal.abandoned(_PAGE + len(self.in_use)):
-            if upload.upload_id in self.in_use:
-                continue
-            if not self._may() or not await self._abort(upload):
-                done = False
-                break
-            await self._journal.aborted(upload)
-        return done and not any(u.upload_id not in self.in_use for u in self._journal.abandoned(1 + len(self.in_use)))
+        """Whether none is left that could be aborted. Raises S3Error: our own disk; RemoteUnreachable."""
+        refused: set[str] = set()  # buckets
+        page = self._journal.abandoned(_PAGE)
+        while page:
+            for upload in page:
+                if upload.upload_id in self.in_use or upload.bucket in refused:
+                    continue
+                if not self._may():
+                    return False
+                if await self._abort(upload):
+                    await self._journal.aborted(upload)
+                else:
+                    refused.add(upload.bucket)
+            page = self._journal.abandoned(_PAGE, page[-1])
+        return not refused
 
     async def _abort(self, upload: Abandoned) -> bool:
-        """Whether the remote has answered for good."""
+        """Whether the remote has answered for good. Raises RemoteUnreachable."""
         members = {"Bucket": upload.bucket, "Key": key_text(upload.key), "UploadId": upload.upload_id}
         try:
             response = await self._ask(codec.build_request("AbortMultipartUpload", members))
-        except RemoteUnreachable:
-            return False
         except Refusal as error:
             return self._is_final(upload, error)
         return 200 <= response.status < 300 or self._is_final(upload, refusal(response))

@@ -120,7 +120,7 @@ class WriteQueue:
         config = self._config
         self._observer = Observer(database, bodies)
         store = Store(database, bodies, self._observer)
-        journal = Journal(store, self._settle, config.ledger_age)
+        journal = Journal(store, self._changed, config.ledger_age)
         limits = config.max_size, config.max_files, config.free_space
         room = Room(*limits, self._free, config.max_wait, partial(reserve.keep, database.unused))
         buckets = KnownBuckets(store, self._inner, take_for_granted=config.unknown_buckets == "accept")
@@ -174,9 +174,10 @@ class WriteQueue:
         pause = limit if overdue else min(limit, _LOOK)
         self._watch = asyncio.get_running_loop().call_later(pause, self._look_at_age)
 
-    def _settle(self) -> None:
+    def _changed(self) -> None:
         if self._open is not None:
             self._open.settle()
+            self._open.engine.changed()
 
     def _free(self) -> int:
         """Bytes that are left on the disk for who is not root."""
@@ -198,15 +199,11 @@ class WriteQueue:
 
     async def retry(self, operations: Sequence[Operation]) -> int:
         """How many failed ones are to be pushed again."""
-        done = [await self._queue.journal.retry(operation) for operation in operations]
-        self._queue.engine.wake()
-        return sum(done)
+        return sum([await self._queue.journal.retry(operation) for operation in operations])
 
     async def drop(self, operations: Sequence[Operation]) -> int:
         """How many were removed, with their bytes. One that is just being sent may arrive all the same."""
-        done = [await self._queue.journal.drop(operation) for operation in operations]
-        self._queue.engine.wake()
-        return sum(done)
+        return sum([await self._queue.journal.drop(operation) for operation in operations])
 
     async def export(self, operations: Sequence[Operation], directory: Path) -> int:
         """Writes them as files. How many."""

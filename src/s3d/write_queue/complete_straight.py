@@ -28,6 +28,7 @@ from s3d.write_queue.observer import Accepted
 from s3d.write_queue.operation import PENDING, UPLOAD, Abandoned, Operation
 from s3d.write_queue.outcome import Refusal
 from s3d.write_queue.push_upload import PartBody, create, send_parts
+from s3d.write_queue.pushed_body import DAMAGED
 from s3d.write_queue.queue import Queue
 
 _CONDITIONS = ("if-match", "if-none-match")
@@ -62,6 +63,12 @@ async def _complete(queue: Queue, request: S3Request, call: Accepted) -> S3Respo
     try:
         response = await _at_the_remote(queue, request, call, prepared)
     except Refusal as error:
+        if (
+            error.code == DAMAGED
+        ):  # or not there any more, because its client has sent a part again, or ended the upload
+            again = complete.prepare(queue.store.reader, queue.store.bucket(call.bucket), call)
+            if again.parts != prepared.parts:
+                raise S3Error("ConditionalRequestConflict") from error
         raise _as_answer(error) from error
     assert isinstance(response.body, bytes)  # noqa: S101  `ask` reads it
     if 200 <= response.status < 300 and not is_error(response.body):
@@ -137,7 +144,7 @@ def _as_answer(error: Refusal) -> S3Error:
     """What the client is told of a push that it waits for."""
     if error.code in STATUS and not error.ambiguous:
         return S3Error(error.code, error.message)
-    if error.code == "LocalDamage":
+    if error.code == DAMAGED:
         return S3Error("InternalError", error.message)
     message = f"The remote S3 answers {error.code}: {error.message}"
     return S3Error("ServiceUnavailable", message, headers={"Retry-After": "5"})

@@ -21,7 +21,7 @@ from s3d.s3.backend import Backend
 from s3d.s3.errors import RemoteUnreachable, S3Error
 from s3d.write_queue.abort import Aborter
 from s3d.write_queue.away import Away
-from s3d.write_queue.journal import Journal
+from s3d.write_queue.journal import LONGEST, Journal
 from s3d.write_queue.losses import Losses
 from s3d.write_queue.operation import FAILED, SMALL, UPLOAD, Operation, Pushed
 from s3d.write_queue.outcome import Refusal, delay, of_error
@@ -98,6 +98,11 @@ class Engine:
     def wake(self) -> None:
         """Something was accepted, or can be tried again."""
         self._wake.set()
+
+    def changed(self) -> None:
+        """An operation has gone, or will not go by itself, or can go again."""
+        self._tell()
+        self.wake()
 
     def pause(self) -> None:
         """What is being sent goes on; nothing else begins."""
@@ -258,10 +263,12 @@ class Engine:
             return  # dropped, or put off since it was looked up
         if not await self._journal.begin(current):
             return
+        is_sent = False
         try:
             async with self._slots.one():
                 if not self._may_send() or self._rest.left():
-                    return  # as after a crash: the next attempt looks first
+                    return
+                is_sent = True
                 pushed = await self.pusher.push(current)
         except RemoteUnreachable as error:
             self.away.lost(current.bucket, error.message)
@@ -270,8 +277,8 @@ class Engine:
             await self._journal.put_off(current, of_error(error).document(), until, ambiguous=True)
         except Refusal as error:
             await self._refused(current, error)
-        except S3Error as error:  # reading the body: too many open files, a disk that fails
-            await self._refused(current, of_error(error))
+        except S3Error as error:  # our own: too many open files, a disk that fails
+            await self._put_off(current, of_error(error))
         else:
             self._losses.forget(current.seq)
             if pushed is None:
@@ -279,6 +286,9 @@ class Engine:
             self._rest.succeeded()
             self._slots.let_in()
             await self._write_down(current, pushed)
+        finally:
+            if not is_sent:
+                self._journal.not_sent(current)
 
     async def _write_down(self, operation: Operation, pushed: Pushed) -> None:
         """That the remote has it; meanwhile the next one may be sent. S3Error of the journal."""
@@ -299,10 +309,18 @@ class Engine:
             if operation.kind == UPLOAD:
                 await self._journal.forget_upload(operation)
             return
-        log.warning("an operation is put off", extra=told)
         self._rest.refused(operation.seq, error.status, error.code, error.retry_after)
-        until = time.time() + max(error.retry_after, delay(operation.attempts + 1))
-        await self._journal.put_off(operation, error.document(), until, ambiguous=error.ambiguous)
+        await self._put_off(operation, error)
+
+    async def _put_off(self, operation: Operation, error: Refusal) -> None:
+        told = _named(operation) | {"code": error.code, "error": error.message}
+        log.warning("an operation is put off", extra=told)
+        times = (operation.last_error() or {}).get(
+            "times", 0
+        ) + 1  # one after the other: a lost connection is none of them
+        until = time.time() + min(LONGEST, max(error.retry_after, delay(times)))
+        document = error.document() | {"times": times}
+        await self._journal.put_off(operation, document, until, ambiguous=error.ambiguous)
 
     # Those who wait.
 

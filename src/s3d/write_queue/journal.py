@@ -47,11 +47,14 @@ COLUMNS = (
 
 _SELECT = f"SELECT {COLUMNS} FROM operation"
 _OF_KEY = f"{_SELECT} WHERE bucket = ? AND key = ? AND superseded = 0 ORDER BY seq"
+_FAILED_OF_KEY = f"""
+{_SELECT} INDEXED BY operation_failed WHERE bucket = ? AND key = ? AND state = 'failed' AND superseded = 0
+"""
 _CONTENT = f"{_SELECT} WHERE bucket = ? AND key = ? AND superseded = 0 AND kind <> 'tag' ORDER BY seq DESC LIMIT 1"
 _TAGS = f"{_SELECT} WHERE bucket = ? AND key = ? AND superseded = 0 AND kind = 'tag' ORDER BY seq DESC LIMIT 1"
 _RUNNABLE = f"""
 {_SELECT} INDEXED BY operation_due
-WHERE state IN ('pending', 'pushing') AND blocked = 0 AND next_attempt <= ? AND size BETWEEN ? AND ?
+WHERE state IN ('pending', 'pushing') AND blocked = 0 AND (next_attempt <= ? OR next_attempt > ?) AND size BETWEEN ? AND ?
 ORDER BY seq LIMIT ?
 """
 _NEXT_ATTEMPT = """
@@ -69,19 +72,22 @@ LEFT JOIN object AS v ON v.bucket = (SELECT id FROM bucket WHERE name = :bucket)
 ORDER BY newest.key
 """
 _INSERT_LEDGER = f"INSERT OR REPLACE INTO ledger VALUES ({', '.join('?' * 10)})"
+LONGEST = 3600.0
+"""Seconds that an operation is put off at most. What is to wait for longer was put off before the clock was set back."""
 _FORGET_EVERY = 60.0
 """Seconds after which the ledger is searched again for what is too old."""
+_NO_UPLOAD = Abandoned("", b"", "")
 _LARGEST = (1 << 63) - 1
 _LAST_KEY = b"\xff" * 1025
 """Behind every key: they have 1024 bytes at most."""
 
 
 class Journal:
-    """The operations of one queue. ``left`` is called after every commit that may have made room."""
+    """The operations of one queue. ``changed`` is called when one has gone, or will not go by itself, or may go again."""
 
-    def __init__(self, store: Store, left: Callable[[], None], ledger_age: float) -> None:
+    def __init__(self, store: Store, changed: Callable[[], None], ledger_age: float) -> None:
         self._store = store
-        self._left = left
+        self._changed = changed
         self._ledger_age = ledger_age
         self._forget_at = 0.0
 
@@ -91,7 +97,7 @@ class Journal:
         """What can be pushed now, oldest first: of each key the oldest. Those that are being pushed are among them.
         ``small``: only those up to `SMALL`, only larger ones, or any."""
         first, last = {None: (0, _LARGEST), True: (0, SMALL), False: (SMALL + 1, _LARGEST)}[small]
-        return self._list(_RUNNABLE, (now, first, last, limit))
+        return self._list(_RUNNABLE, (now, now + LONGEST, first, last, limit))
 
     def next_attempt(self, after: float = 0.0) -> float | None:
         """The earliest time behind ``after`` that an operation waits for (Unix seconds)."""
@@ -162,10 +168,14 @@ class Journal:
         )
         return {upload_id for (upload_id,) in self._store.reader.execute(query, (bucket,))}
 
-    def abandoned(self, limit: int) -> list[Abandoned]:
-        """Uploads that are to be aborted at the remote."""
-        query = "SELECT bucket, key, upload_id FROM abandoned_upload LIMIT ?"
-        return [Abandoned(*row) for row in self._store.reader.execute(query, (limit,))]
+    def abandoned(self, limit: int, after: Abandoned = _NO_UPLOAD) -> list[Abandoned]:
+        """Uploads that are to be aborted at the remote, in their order."""
+        query = (
+            "SELECT bucket, key, upload_id FROM abandoned_upload WHERE (bucket, key, upload_id) > (?, ?, ?) "
+            "ORDER BY bucket, key, upload_id LIMIT ?"
+        )
+        at = (after.bucket, after.key, after.upload_id)
+        return [Abandoned(*row) for row in self._store.reader.execute(query, (*at, limit))]
 
     def page(self, state: str | None, after: int, limit: int) -> list[Operation]:
         """Those behind a ``seq``, in order; of one state, or of all."""
@@ -215,6 +225,13 @@ class Journal:
             return connection.execute(update, (operation.seq, PENDING, PUSHING)).rowcount == 1
 
         return await self._store.database.change(change, soon=False)
+
+    def not_sent(self, operation: Operation) -> None:
+        """`begin` is taken back, soon: nothing of it went to the remote. ``operation`` as it was before."""
+        if operation.state != PENDING:
+            return
+        update = "UPDATE operation SET state = 'pending', attempts = attempts - 1 WHERE seq = ? AND state = 'pushing'"
+        self._store.database.change_later(lambda connection: connection.execute(update, (operation.seq,)))
 
     async def upload_begun(self, operation: Operation, upload_id: str) -> None:
         """The remote's UploadId. If the operation is gone meanwhile, the upload is to be aborted."""
@@ -269,7 +286,7 @@ class Journal:
                 self._forget_at = now + min(_FORGET_EVERY, self._ledger_age)
 
         await self._store.database.change(change, soon=False)
-        self._left()
+        self._changed()
 
     async def put_off(self, operation: Operation, error: Mapping[str, Any], until: float, *, ambiguous: bool) -> None:
         """To be tried again, not before ``until`` (Unix seconds). ``ambiguous``: the remote may have it."""
@@ -283,11 +300,14 @@ class Journal:
 
         def change(connection: Connection) -> None:
             newest = _first(_operations(connection.execute(_CONTENT, (operation.bucket, operation.key))))
-            superseded = operation.kind != TAG and newest is not None and newest.seq > operation.seq
+            superseded = newest is not None and newest.seq > operation.seq
+            if superseded:
+                remove_tags_of(connection, self._store, operation)
             update = "UPDATE operation SET state = ?, error = ?, superseded = ? WHERE seq = ?"
             connection.execute(update, (FAILED, json.dumps(error), superseded, operation.seq))
 
         await self._store.database.change(change)
+        self._changed()
 
     async def retry(self, operation: Operation) -> bool:
         """failed -> pending, as if it were new. False: it is not failed, or a later change replaces it."""
@@ -295,24 +315,26 @@ class Journal:
             "UPDATE operation SET state = 'pending', attempts = 0, next_attempt = 0 "
             "WHERE seq = ? AND state = 'failed' AND superseded = 0"
         )
-        return await self._store.database.change(lambda c: c.execute(update, (operation.seq,)).rowcount == 1)
+        retried = await self._store.database.change(lambda c: c.execute(update, (operation.seq,)).rowcount == 1)
+        self._changed()
+        return retried
 
     async def drop(self, operation: Operation) -> bool:
         """Removes it and its bytes for good, and the tags that were meant for it: what the key was before is seen again.
         One that is being sent may arrive all the same. False: it is gone already."""
 
         def change(connection: Connection) -> bool:
-            if connection.execute("SELECT 1 FROM operation WHERE seq = ?", (operation.seq,)).fetchone() is None:
+            query = "SELECT superseded FROM operation WHERE seq = ?"
+            found = connection.execute(query, (operation.seq,)).fetchone()
+            if found is None:
                 return False
+            if not found[0]:
+                remove_tags_of(connection, self._store, operation)
             remove(connection, self._store, operation)
-            behind = (o for o in older(connection, operation.bucket, operation.key) if o.seq > operation.seq)
-            if operation.kind != TAG:
-                for tag in itertools.takewhile(lambda o: o.kind == TAG, behind):
-                    remove(connection, self._store, tag)
             return True
 
         dropped = await self._store.database.change(change)
-        self._left()
+        self._changed()
         return dropped
 
     # Rows: for functions inside a transaction.
@@ -338,6 +360,15 @@ def remove(connection: Connection, store: Store, operation: Operation, *, comple
     connection.execute("DELETE FROM operation WHERE seq = ?", (operation.seq,))
 
 
+def remove_tags_of(connection: Connection, store: Store, operation: Operation) -> None:
+    """Removes the tags that wait for the object of an operation, inside a transaction: they would become another's."""
+    if operation.kind == TAG:
+        return
+    behind = (o for o in older(connection, operation.bucket, operation.key) if o.seq > operation.seq)
+    for tag in list(itertools.takewhile(lambda o: o.kind == TAG, behind)):
+        remove(connection, store, tag)
+
+
 def _abandon_upload_of(connection: Connection, operation: Operation, completed: str | None) -> None:
     """As the journal has it now: ``operation`` may be older than its upload."""
     query = "SELECT remote_upload FROM operation WHERE seq = ? AND remote_upload IS NOT NULL"
@@ -354,6 +385,11 @@ def _abandon(connection: Connection, upload: Abandoned) -> None:
 def older(connection: Connection, bucket: str, key: bytes) -> list[Operation]:
     """Those of a key that are not superseded, in their order, inside a transaction."""
     return _operations(connection.execute(_OF_KEY, (bucket, key)))
+
+
+def failed(connection: Connection, bucket: str, key: bytes) -> list[Operation]:
+    """The failed ones among them."""
+    return _operations(connection.execute(_FAILED_OF_KEY, (bucket, key)))
 
 
 def versioning(connection: Connection, bucket: str) -> str | None:

@@ -38,7 +38,7 @@ class KnownBuckets:
         asked = self._asked.get(name)
         if asked is None:
             await self._ask(name)
-        elif time.time() - asked > _AGE and name not in self._asking:
+        elif not 0 <= time.time() - asked <= _AGE and name not in self._asking:
             self._asking[name] = task = asyncio.get_running_loop().create_task(self._ask_again(name))
             task.add_done_callback(lambda _: self._asking.pop(name, None))
 

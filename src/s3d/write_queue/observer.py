@@ -14,16 +14,12 @@ from s3d.standalone.bucket import Bucket
 from s3d.standalone.metadata import headers_of
 from s3d.standalone.store import Call, Store
 from s3d.standalone.version import Version
-from s3d.write_queue.journal import older, remove, versioning
+from s3d.write_queue.journal import failed, older, remove, remove_tags_of, versioning
 from s3d.write_queue.operation import DELETE, PENDING, PUSHING, PUT, TAG, UPLOAD, Operation
 
 _INSERT = """
 INSERT INTO operation (bucket, key, kind, state, accepted, version, size, headers, tags)
 VALUES (?, ?, ?, 'pending', ?, ?, ?, ?, ?)
-"""
-_REPLACE_FAILED = """
-UPDATE operation INDEXED BY operation_failed SET superseded = 1
-WHERE bucket = ? AND key = ? AND state = 'failed' AND superseded = 0
 """
 _NO_HEADERS = "[]"
 
@@ -72,16 +68,19 @@ class Observer:
         pushed = next((o for o in there if o.version == version.seq), None)
         if pushed is None:  # it was confirmed a moment ago, and is removed by the next transaction but one
             raise S3Error("SlowDown", "The object is just being handed over: repeat the request.")
+        behind = [o for o in there if o.kind == TAG and o.state == PENDING and o.seq > pushed.seq]
+        self._forget(connection, behind)
         if pushed.state != PUSHING:
             return
-        self._forget(connection, [o for o in there if o.kind == TAG and o.state == PENDING])
         row = (bucket.name, version.key, TAG, time.time(), None, 0, _NO_HEADERS, tags)
         connection.execute(_INSERT, row)
 
     def _replace(self, connection: Connection, bucket: str, key: bytes) -> None:
         """What a new object or a delete makes of the operations before it. A bucket that is known to have no versions would
         forget them at once: what was not begun is not pushed at all. What failed stays, and blocks nothing any more."""
-        connection.execute(_REPLACE_FAILED, (bucket, key))
+        for operation in failed(connection, bucket, key):
+            remove_tags_of(connection, self._store, operation)
+            connection.execute("UPDATE operation SET superseded = 1 WHERE seq = ?", (operation.seq,))
         if versioning(connection, bucket) == "":
             self._forget(connection, [o for o in older(connection, bucket, key) if o.state == PENDING])
 

@@ -23,7 +23,7 @@ from s3d.write_queue.operation import DELETE, PUSHING, PUT, TAG, Operation, Push
 from s3d.write_queue.outcome import Refusal, of_error, refusal
 from s3d.write_queue.push_requests import has_checksum, headers_of, pushed, request_of, shows_checksum
 from s3d.write_queue.push_upload import push_upload
-from s3d.write_queue.pushed_body import Bandwidth, check, request_body
+from s3d.write_queue.pushed_body import Bandwidth, check, damage, request_body
 
 log = logging.getLogger("s3d.write_queue")
 
@@ -35,6 +35,10 @@ _LOOKED_AT = re.compile(
 )
 _IMPLIED = {"x-amz-storage-class": "STANDARD"}
 """Headers that S3 leaves out where they have this value."""
+_ADDED = frozenset({"content-type", "x-amz-server-side-encryption", *_IMPLIED})
+"""Headers that a remote gives an object by itself."""
+_UNSEEN = ("x-amz-acl", "x-amz-grant-")
+"""Of a put; no answer shows them."""
 _CHECKSUM = ("x-amz-checksum-", "x-amz-sdk-checksum-algorithm")
 _PAGE = (b"<!doctype html", b"<html")
 
@@ -69,13 +73,19 @@ class Pusher:
 
     async def push(self, operation: Operation) -> Pushed | None:
         """What the remote confirmed; None: it was dropped meanwhile. ``operation`` as it was before this attempt. Raises
-        Refusal, RemoteUnreachable."""
+        Refusal (also for what is damaged here), RemoteUnreachable."""
         if operation.kind == TAG:
             return await self._tag(operation)
         version = self.journal.version(operation)
         if version is None:
+            if self.journal.find(operation.seq) is not None:
+                raise damage("the row of what is to be pushed is missing")
             return None
-        if operation.state == PUSHING and (found := await self.look(operation, version)) is not None:
+        if (
+            operation.state == PUSHING
+            and _can_be_seen(operation)
+            and (found := await self.look(operation, version)) is not None
+        ):
             log.debug("it was at the remote already", extra={"bucket": operation.bucket, "operation": operation.kind})
             return found
         if operation.kind == DELETE:
@@ -217,18 +227,21 @@ def _has_bytes(version: Version, head: S3Response, etag: str | None) -> bool:
     return same and head.headers.get("Content-Length") == str(version.size)
 
 
+def _can_be_seen(operation: Operation) -> bool:
+    """Whether a look can tell this put from one before it with the same bytes."""
+    return not any(name.lower().startswith(_UNSEEN) for name, _ in operation.header_list())
+
+
 def _declares_checksum(operation: Operation) -> bool:
     """Whether the client said which checksum the object is to have."""
     return any(name.lower().startswith(_CHECKSUM) for name, _ in operation.header_list())
 
 
 def _has_headers(operation: Operation, response: S3Response) -> bool:
-    """Whether an object has the headers that the client gave it, and no user metadata beside them."""
+    """Whether an object has the headers that the client gave it, and none beside them that a remote does not add."""
     wanted = _looked_at(operation.header_list())
     there = _looked_at(response.headers.items())
-    return all(there.get(name) == value for name, value in wanted.items()) and not any(
-        name.startswith("x-amz-meta-") and name not in wanted for name in there
-    )
+    return all(there.get(name) == value for name, value in wanted.items()) and there.keys() - wanted.keys() <= _ADDED
 
 
 def _looked_at(fields: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from s3d.local.bodies import Bodies, Segment
 from s3d.s3.errors import S3Error
 from s3d.write_queue.journal import Journal
-from s3d.write_queue.operation import FAILED, PUT, UPLOAD, Operation
+from s3d.write_queue.operation import DELETE, FAILED, TAG, Operation
 from s3d.write_queue.pushed_body import damage
 
 log = logging.getLogger("s3d.write_queue")
@@ -42,14 +42,21 @@ async def check_all(journal: Journal, bodies: Bodies) -> None:
 
 async def _check(journal: Journal, bodies: Bodies, operation: Operation) -> bool:
     """Whether it was found damaged."""
-    if operation.kind not in (PUT, UPLOAD) or operation.state == FAILED:
+    if operation.kind == TAG or operation.state == FAILED:
         return False
     version = journal.version(operation)
     if version is None:
+        return await _fail(journal, operation, "the row of what is to be pushed is missing")
+    if operation.kind == DELETE:
         return False
     segments = journal.segments(version)
     wrong = _wrong(segments, version.size) or await asyncio.to_thread(_wrong_files, bodies, segments)
-    if wrong is None or journal.version(operation) is None:  # it was pushed meanwhile, and its file is gone
+    return wrong is not None and await _fail(journal, operation, wrong)
+
+
+async def _fail(journal: Journal, operation: Operation, wrong: str) -> bool:
+    """Whether it is still there: what was pushed meanwhile has no rows and files any more."""
+    if journal.find(operation.seq) is None:
         return False
     await journal.fail(operation, damage(wrong).document())
     return True

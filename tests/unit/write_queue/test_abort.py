@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -150,3 +151,37 @@ async def test_nor_is_what_somebody_is_about_to_complete(tmp_path: Path) -> None
         it.engine.aborter.in_use.clear()
         it.engine.wake()
         await all_aborted(it)
+
+
+async def test_one_that_cannot_be_aborted_does_not_hold_up_others(tmp_path: Path) -> None:
+    async with running(tmp_path, start=False) as it:
+
+        def fault(request: S3Request) -> None:
+            if request.operation == "AbortMultipartUpload" and request.bucket == "aaa":
+                raise S3Error("SlowDown")
+
+        it.remote.before = fault
+        for number in range(3):
+            await it.queue.journal.abandon(Abandoned("aaa", b"k", f"u{number}"))
+        await it.queue.journal.abandon(Abandoned(BUCKET, b"k", "other"))
+        it.engine.start()
+        await until(lambda: {upload.bucket for upload in it.queue.journal.abandoned(9)} == {"aaa"})
+
+
+async def test_a_long_pause_makes_no_long_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def counted(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(0.001)
+
+    monkeypatch.setattr("s3d.write_queue.abort.asyncio.sleep", counted)
+    async with running(tmp_path, start=False) as it:
+        it.engine.pause()
+        await it.queue.journal.abandon(Abandoned(BUCKET, b"k", "gone"))
+        it.engine.start()
+        await until(lambda: slept.count(0.01) > 10)
+        it.engine.resume()
+        await all_aborted(it)
+        assert max(slept) <= 0.02

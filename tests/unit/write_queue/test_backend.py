@@ -243,3 +243,35 @@ async def test_deletes_with_conditions_wait_for_all_their_keys(queue: WriteQueue
     assert sorted(entry["Key"] for entry in deleted["Deleted"]) == sorted(keys)
     assert [r.operation for r in remote.seen if r.operation in ("PutObject", "DeleteObjects")][-1] == "DeleteObjects"
     assert list(queue.of_key("bucket", "k19")) == []
+
+
+async def test_who_waits_hears_of_a_drop(queue: WriteQueue) -> None:
+    await call(queue, "PutObject", AT, b"pending")
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        flushing = tasks.create_task(queue.flush(None))
+        await asyncio.sleep(0.05)
+        assert not flushing.done()
+        assert await queue.drop(queue.page(None, 0, 9)) == 1
+    assert flushing.result() == 0
+
+
+async def test_a_request_that_goes_straight_hears_of_a_drop(tmp_path: Path, remote: Faulty) -> None:
+    def refuse(request: S3Request) -> None:
+        if request.body == b"refused":
+            raise S3Error("OperationAborted")
+
+    remote.before = refuse
+    queue = WriteQueue(WriteQueueConfig(tmp_path / "other", free_space=0, max_wait=60), remote)
+    await queue.open()
+    try:
+        await call(queue, "PutObject", AT, b"refused")
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            while not queue.page(None, 0, 9)[0].next_attempt:
+                await asyncio.sleep(0.01)
+            straight = tasks.create_task(call(queue, "PutObject", AT | {"IfNoneMatch": "*"}, b"straight"))
+            await asyncio.sleep(0.05)
+            assert not straight.done()
+            await queue.drop(queue.page(None, 0, 9))
+        assert await remote.stored("k") == b"straight"
+    finally:
+        await queue.close()

@@ -207,3 +207,25 @@ async def test_a_stop_leaves_it_here(tmp_path: Path, remote: Faulty) -> None:
     assert (await completed(second, members)).status == 200
     assert await remote.stored("k") == b"one"
     await second.close()
+
+
+async def test_a_part_that_is_sent_again_meanwhile_is_no_damage(queue: WriteQueue, remote: Faulty) -> None:
+    members = await begun(queue, LARGE, b"end")
+    remote.turn = asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        completing = tasks.create_task(outcome(queue, members))
+        await until(lambda: remote.under_way)
+        again = {**AT, "UploadId": members["UploadId"], "PartNumber": 1}
+        await call(queue, "UploadPart", again, b"m" * len(LARGE))
+        await asyncio.sleep(0.2)  # the file of the part before goes
+        remote.turn.set()
+    assert completing.result() in ("InvalidPart", None)
+
+
+async def outcome(queue: WriteQueue, members: dict[str, Any]) -> str | None:
+    """The code of the error, None: it was completed."""
+    try:
+        await call(queue, "CompleteMultipartUpload", members)
+    except Refused as error:
+        return error.code
+    return None

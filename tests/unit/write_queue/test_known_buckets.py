@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from conformance.calling import call
 from unit.write_queue.opened import opened
+from unit.write_queue.pushing import until
+from unit.write_queue.test_engine import Faulty
 
+from s3d.s3 import codec
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response
 from s3d.standalone.backend import Standalone
 from s3d.standalone.config import StandaloneConfig
+from s3d.write_queue.backend import WriteQueue
+from s3d.write_queue.config import WriteQueueConfig
 from s3d.write_queue.known_buckets import KnownBuckets
 
 
@@ -42,3 +48,23 @@ async def test_a_bucket_that_was_deleted_is_forgotten(tmp_path: Path) -> None:
         with pytest.raises(S3Error, match="bucket does not exist"):
             await buckets.require("other")
     await store.close()
+
+
+async def test_a_clock_that_was_ahead_does_not_keep_what_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, ahead = time.time, [365 * 86400.0]
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
+    remote = Faulty()
+    await remote.inner(codec.build_request("CreateBucket", {"Bucket": "bucket"}))
+    queue = WriteQueue(WriteQueueConfig(tmp_path / "queue", free_space=0), remote)
+    await queue.open()
+    try:
+        await call(queue, "PutObject", {"Bucket": "bucket", "Key": "k"}, b"1")
+        await queue.flush(5)
+        ahead[0] = 0.0
+        remote.seen.clear()
+        await call(queue, "PutObject", {"Bucket": "bucket", "Key": "k"}, b"2")
+        await until(lambda: any(request.operation == "GetBucketVersioning" for request in remote.seen))
+    finally:
+        await queue.close()

@@ -92,7 +92,7 @@ async def test_what_the_engine_looks_up_has_an_index(tmp_path: Path) -> None:
     """None of these sorts, or steps over what it does not want: there may be 100,000 operations of one key."""
     async with opened(tmp_path, versioning="Enabled") as queue:
         for query, parameters in (
-            (journal._RUNNABLE, (0.0, 0, 1, 1)),
+            (journal._RUNNABLE, (0.0, 9.0, 0, 1, 1)),
             (journal._NEXT_ATTEMPT, (0.0,)),
             (journal._CONTENT, (BUCKET, b"k")),
             (journal._OF_KEY, (BUCKET, b"k")),
@@ -100,7 +100,7 @@ async def test_what_the_engine_looks_up_has_an_index(tmp_path: Path) -> None:
             plan = _plan(queue.store.reader, query, parameters)
             assert "USING" in plan, plan
             assert "TEMP B-TREE" not in plan, plan
-        assert "operation_due" in _plan(queue.store.reader, journal._RUNNABLE, (0.0, 0, 1, 1))
+        assert "operation_due" in _plan(queue.store.reader, journal._RUNNABLE, (0.0, 9.0, 0, 1, 1))
         assert "operation_later" in _plan(queue.store.reader, journal._NEXT_ATTEMPT, (0.0,))
 
 
