@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from state_machine.compare import Members, Outcome, Pairs, difference
-from state_machine.queue_machine import VERSIONS, QueueMachine, place_of
+from state_machine.queue_machine import VERSIONS, QueueMachine
 
 from s3d.s3.backend import Backend
-from s3d.write_queue.operation import Operation
 
 _LISTED = ("Versions", "DeleteMarkers")
 
@@ -56,15 +55,10 @@ class Arrived(QueueMachine):
     def forget_replaced(self) -> None:
         """Failed operations that were replaced never arrive, so the model forgets their versions."""
         replaced = [operation for operation in self.it.page("failed", 0, 1000) if operation.superseded]
-        for operation in replaced:
-            self.forget(operation)
+        for bucket in self.buckets:
+            for place in self.histories.places(bucket):
+                self.histories.refresh(self.it, place)
         self.runner.run(self.it.drop(replaced))
-
-    def forget(self, operation: Operation) -> None:
-        """Takes what an operation made out of the model."""
-        bucket, key = place_of(operation)
-        known, there = self.accepted.get(operation.seq), self.model.store.buckets[bucket]
-        there.keep(key, [version for version in there.versions(key) if version is not known])
 
     def check_remote(self) -> None:
         """Bytes, headers, metadata, tags, checksums and order of all versions, uploads of others."""
@@ -132,6 +126,8 @@ class Arrived(QueueMachine):
         """Each version is there, in order, and once. Of equal ones that follow each other, one may be missing where the
         queue had to look whether the last was there already, and be there twice where it was not allowed to look."""
         nothing = Stored(-1, is_marker=True)  # which a delete leaves as it is, as it does a marker
+        if (bucket, key) in self.loose:
+            return _differ([nothing, *expected][-1], [nothing, *found][-1])
         unsure, unseen = (bucket, key) in self.faulty.unsure, (bucket, key) in self.faulty.unseen
         wanted, got = _runs([nothing, *expected]), _runs([nothing, *found])
         if len(wanted) != len(got):

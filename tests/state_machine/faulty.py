@@ -29,16 +29,25 @@ PUSHES = frozenset(
         "UploadPart",
     }
 )
-_REFUSABLE = frozenset({"CompleteMultipartUpload", "CreateMultipartUpload", "DeleteObject", "PutObject", "UploadPart"})
-"""Not tags: what a refusal of those means for versions that are not the newest any more is nowhere defined."""
+_REFUSABLE = PUSHES - {"AbortMultipartUpload"}
+_REFUSALS = {
+    "DeleteObject": "MethodNotAllowed",
+    "DeleteObjectTagging": "NotImplemented",
+    "PutObjectTagging": "InvalidTag",
+}
+"""What is said for good, of all others AccessDenied."""
 
 UNREACHED, BROKEN_OFF, UNANSWERED, CUT_SHORT = "unreached", "broken off", "unanswered", "cut short"
 """The connection breaks before the request is sent, in the middle of its body, before the answer, in the middle of that."""
 OVERLOADED, BROKEN, BROKEN_LATE = "overloaded", "broken", "broken late"
 """SlowDown; InternalError, before or after the request was carried out."""
+CONFLICT = "conflict"
+"""ConditionalRequestConflict: the remote did nothing, and another try may go well."""
 REFUSED, BLIND = "refused", "blind"
-"""AccessDenied to a change that is pushed, for good; to a question about it (HEAD)."""
-KINDS = (UNREACHED, BROKEN_OFF, UNANSWERED, CUT_SHORT, OVERLOADED, BROKEN, BROKEN_LATE, REFUSED, BLIND)
+"""No to a change that is pushed, for good; AccessDenied to a question about it (HEAD)."""
+KINDS = (UNREACHED, BROKEN_OFF, UNANSWERED, CUT_SHORT, OVERLOADED, BROKEN, BROKEN_LATE, CONFLICT, REFUSED, BLIND)
+
+_SAID = {OVERLOADED: "SlowDown", BROKEN: "InternalError", CONFLICT: "ConditionalRequestConflict", BLIND: "AccessDenied"}
 
 Place = tuple[str, str]
 """Bucket and key."""
@@ -55,8 +64,8 @@ class Fault:
 
     def means(self, request: S3Request) -> bool:
         """Whether it is a request of this kind."""
-        if self.kind in (REFUSED, BLIND):
-            names = _REFUSABLE if self.kind == REFUSED else {"HeadObject"}
+        if self.kind in (CONFLICT, REFUSED, BLIND):
+            names = {"HeadObject"} if self.kind == BLIND else _REFUSABLE
             return not request.request_id and request.operation in names
         if self.of == "client":
             return bool(request.request_id)
@@ -95,8 +104,10 @@ class Faulty:
         if fault == UNREACHED:
             raise RemoteUnreachable(LOST)
         request = dataclasses.replace(request, body=await _received(request, half=fault == BROKEN_OFF))
-        if fault in (OVERLOADED, BROKEN, REFUSED, BLIND):
-            return _said({OVERLOADED: "SlowDown", BROKEN: "InternalError"}.get(fault, "AccessDenied"), request)
+        if fault == REFUSED:
+            return _said(_REFUSALS.get(request.operation, "AccessDenied"), request)
+        if fault in _SAID:
+            return _said(_SAID[fault], request)
         response = await self._carry_out(request)
         if fault == UNANSWERED:
             await _thrown_away(response)
@@ -125,7 +136,7 @@ class Faulty:
         if fault is not None:
             self.story.append(f"{request.request_id or 'the queue'}: {request.operation} {place} is {fault}")
             self.injected += 1
-            {REFUSED: self.refused, BLIND: self.unseen}.get(fault, self.unsure).add(place)
+            {REFUSED: self.refused, BLIND: self.unseen, CONFLICT: set()}.get(fault, self.unsure).add(place)
         return fault
 
     def _planned(self, request: S3Request) -> str | None:

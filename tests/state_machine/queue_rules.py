@@ -10,13 +10,14 @@ from hypothesis.stateful import initialize, precondition, rule
 from state_machine.arrived import Arrived
 from state_machine.bucket_rules import BucketRules
 from state_machine.compare import Members, Outcome, difference
-from state_machine.faulty import KINDS, Fault
+from state_machine.faulty import CONFLICT, KINDS, REFUSED, Fault, Place
 from state_machine.material import TAGGINGS
 from state_machine.object_rules import NUMBERS
 from state_machine.queue_machine import VERSIONS, Asked, place_of
 from state_machine.upload_rules import UploadRules
 
 from s3d.s3.uri import quote_path
+from s3d.write_queue.operation import TAG, Operation
 
 _STATES = st.sampled_from(("", "Enabled", "Suspended"))
 _FAULTS = st.lists(
@@ -131,16 +132,35 @@ class QueueRules(Arrived, BucketRules, UploadRules):
     def retry(self) -> None:
         self.runner.run(self.it.retry(self.it.page("failed", 0, 1000)))
 
-    @rule(which=NUMBERS)
-    def drop(self, which: int) -> None:
-        """Where the bucket keeps what was there before."""
-        self.forget_replaced()
-        failed = [o for o in self.it.page("failed", 0, 1000) if o.seq in self.accepted]
-        failed = [o for o in failed if self.accepted[o.seq].version != "null"]
-        if failed:
-            chosen = failed[which % len(failed)]
-            self.forget(chosen)
-            self.runner.run(self.it.drop([chosen]))
+    @rule(which=NUMBERS, state=st.sampled_from(("failed", "pending")))
+    def drop(self, which: int, state: str) -> None:
+        self._drop_one_of(self.it.page(state, 0, 1000), which)
+
+    def _drop_one_of(self, operations: list[Operation], which: int) -> None:
+        """One that is not on its way, of a key of which the queue knows what the remote has. No tags whose object waits,
+        too: the queue has forgotten those that it had before."""
+        self.it.pause()
+        unclear = self.faulty.unsure | self.loose
+        there = [o for o in operations if place_of(o) not in unclear and not self._is_on_its_way(o)]
+        there = [o for o in there if o.kind != TAG or self.it.of_key(*place_of(o))[0].seq == o.seq]
+        if there:
+            self._drop(there[which % len(there)])
+        if not self.is_paused:
+            self.it.resume()
+
+    def _drop(self, chosen: Operation) -> None:
+        place = place_of(chosen)
+        self.runner.run(self.it.drop([chosen]))
+        dropped = [chosen.seq] if chosen.superseded else self.histories.drop(self.it, place, chosen.seq)
+        self.faulty.story.append(f"dropped {dropped} of {place}")
+        self.check(not any(self.it.find(seq) for seq in dropped), f"{dropped} were dropped and are there", place[1])
+        bucket, key = place
+        for operation in ("GetObject", "GetObjectTagging"):
+            self.send(operation, {"Bucket": bucket, "Key": key})
+
+    def _is_on_its_way(self, operation: Operation) -> bool:
+        """Its request may be sent, or be about to be."""
+        return operation.state == "pushing" or operation.seq in self.it._queue.engine._pushing
 
     # Several at the same time.
 
@@ -195,20 +215,34 @@ class QueueRules(Arrived, BucketRules, UploadRules):
     @rule(
         bucket=NUMBERS,
         key=NUMBERS,
-        changes=st.lists(st.tuples(_OF_ONE_KEY, NUMBERS, TAGGINGS), min_size=2, max_size=5),
-        seconds=st.sampled_from((0.0, 0.001, 0.005)),
+        changes=st.lists(st.tuples(_OF_ONE_KEY, NUMBERS, TAGGINGS), min_size=1, max_size=5),
+        seconds=st.sampled_from((0.0, 0.001, 0.005, 0.03)),
+        trouble=st.sampled_from((None, CONFLICT, REFUSED, REFUSED)),
+        skipped=st.sampled_from((0, 0, 1, 2)),
+        dropped=st.one_of(st.none(), NUMBERS),
     )
     def one_after_the_other(
-        self, bucket: int, key: int, changes: list[tuple[str, int, Members]], seconds: float
+        self,
+        bucket: int,
+        key: int,
+        changes: list[tuple[str, int, Members]],
+        seconds: float,
+        trouble: str | None,
+        skipped: int,
+        dropped: int | None,
     ) -> None:
-        """Changes of one key, while those before are being pushed."""
+        """Changes of one key, while those before are being pushed, which may not go well; one of them may be dropped."""
         before, self.faulty.pause = self.faulty.pause, 0.02
+        if trouble is not None:
+            self.faulty.plan.append(Fault(trouble, "push", skipped))
         where = self.at(bucket, key)
         for kind, body, tags in changes:
             asked = self._change(where["Bucket"], where["Key"], kind, body, tags, {})
             self.runner.run(self.ask(asked))
             self.settle(asked)
             self.let_pass(seconds)
+        if dropped is not None:
+            self._drop_one_of(self.it.of_key(where["Bucket"], where["Key"]), dropped)
         self.faulty.pause = before
 
     @rule(
@@ -240,6 +274,32 @@ class QueueRules(Arrived, BucketRules, UploadRules):
     @rule(bucket=NUMBERS, key=NUMBERS)
     def begin_upload_elsewhere(self, bucket: int, key: int) -> None:
         self.elsewhere("CreateMultipartUpload", {**self.at(bucket, 0), "Key": _OF_OTHERS[key % len(_OF_OTHERS)]})
+
+    @rule(
+        bucket=NUMBERS,
+        status=st.sampled_from(("Enabled", "Enabled", "Suspended")),
+        changes=st.lists(st.tuples(_OF_ONE_KEY, st.sampled_from((0, 0, 1)), NUMBERS, TAGGINGS), max_size=4),
+    )
+    def set_versioning_elsewhere(self, bucket: int, status: str, changes: list[tuple[str, int, int, Members]]) -> None:
+        """What waits arrives under the new rule; the queue hears of it when it asks for the bucket again."""
+        name, before = self.buckets[bucket % 2], self.is_paused
+        self.pause(True)
+        for kind, key, body, tags in changes:
+            asked = self._change(name, self.profile.keys[key], kind, body, tags, {})
+            self.runner.run(self.ask(asked))
+            self.settle(asked)
+        for place in self.histories.places(name):
+            self.histories.refresh(self.it, place)
+        self.loose.update(place for place in self.histories.places(name) if self._may_be_there(place))
+        self.elsewhere("PutBucketVersioning", _versioning(name, status))
+        for place in self.histories.places(name):
+            self.histories.rebuild(place)
+        self.pause(before)
+
+    def _may_be_there(self, place: Place) -> bool:
+        """Whether the remote may have an operation that waits."""
+        waiting = self.it.of_key(*place)
+        return any(self._is_on_its_way(o) or (o.attempts and place in self.faulty.unsure) for o in waiting)
 
     # Rules of others, as they are for a queue.
 

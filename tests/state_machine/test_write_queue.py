@@ -24,6 +24,7 @@ def soon(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"s3d.write_queue.{module}._FIRST", 0.005)
         monkeypatch.setattr(f"s3d.write_queue.{module}._LAST", 0.02)
     monkeypatch.setattr("s3d.write_queue.losses._LONGEST", 0.02)
+    monkeypatch.setattr("s3d.write_queue.known_buckets._AGE", 0.05)
 
 
 @pytest.mark.usefixtures("soon")

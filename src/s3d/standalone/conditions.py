@@ -24,17 +24,27 @@ _HEADERS = {
 def check_read(members: Mapping[str, Any], found: Version) -> None:
     """Raises PreconditionFailed or NotModified. If-Match overrules If-Unmodified-Since, and If-None-Match overrules
     If-Modified-Since (RFC 9110 section 13.2.2)."""
-    broken = _broken(members, found)
+    check_read_of(members, found.etag, found.modified)
+
+
+def check_read_of(members: Mapping[str, Any], etag: str, modified: int) -> None:
+    """The same for any object: its ETag without quotes, its Last-Modified in Unix seconds."""
+    broken = _broken(members, etag, modified)
     if broken in ("IfMatch", "IfUnmodifiedSince"):
         raise failed(_HEADERS[broken])
     if broken is not None:
-        raise _not_modified(found)
+        raise S3Error("NotModified", headers={"ETag": f'"{etag}"', "Last-Modified": http_date(modified)})
+
+
+def is_unchanged(condition: str, etag: str, modified: int) -> bool:
+    """If-Range: an ETag, or exactly the date of the last change (RFC 9110 section 13.1.5)."""
+    return condition == http_date(modified) or (condition != "*" and names(condition, etag))
 
 
 def check_copy_source(members: Mapping[str, Any], source: Version) -> None:
     """The conditions on the source of a copy: each that fails is PreconditionFailed."""
     renamed = {member: members.get(f"CopySource{member}") for member in _HEADERS}
-    if (broken := _broken(renamed, source)) is not None:
+    if (broken := _broken(renamed, source.etag, source.modified)) is not None:
         raise failed(f"x-amz-copy-source-{_HEADERS[broken]}")
 
 
@@ -83,23 +93,19 @@ def names(condition: str, etag: str) -> bool:
     return any(part.strip().removeprefix("W/").strip('"') == etag for part in condition.split(","))
 
 
-def _broken(members: Mapping[str, Any], found: Version) -> str | None:
+def _broken(members: Mapping[str, Any], etag: str, modified: int) -> str | None:
     """The first condition that does not hold."""
     if (wanted := members.get("IfMatch")) is not None:
-        if not names(wanted, found.etag):
+        if not names(wanted, etag):
             return "IfMatch"
-    elif (limit := members.get("IfUnmodifiedSince")) is not None and found.modified > _seconds(limit):
+    elif (limit := members.get("IfUnmodifiedSince")) is not None and modified > _seconds(limit):
         return "IfUnmodifiedSince"
     if (unwanted := members.get("IfNoneMatch")) is not None:
-        if names(unwanted, found.etag):
+        if names(unwanted, etag):
             return "IfNoneMatch"
-    elif (limit := members.get("IfModifiedSince")) is not None and found.modified <= _seconds(limit):
+    elif (limit := members.get("IfModifiedSince")) is not None and modified <= _seconds(limit):
         return "IfModifiedSince"
     return None
-
-
-def _not_modified(found: Version) -> S3Error:
-    return S3Error("NotModified", headers={"ETag": found.quoted_etag, "Last-Modified": http_date(found.modified)})
 
 
 def _seconds(moment: datetime) -> int:

@@ -29,6 +29,17 @@ def byte_range(value: str | None, size: int) -> tuple[int, int] | None:
     return start, end - start
 
 
+def edges(value: str | None) -> tuple[int | None, int | None] | None:
+    """First and last byte that a Range names, when the size is not known; (None, n) are the last n bytes. None: all."""
+    match = _RANGE.fullmatch(value.strip()) if value else None
+    if match is None or match.groups() == ("", ""):
+        return None
+    first, last = (_position(digits) if digits else None for digits in match.groups())
+    if first is not None and last is not None and last < first:
+        return None
+    return first, last
+
+
 def copy_range(value: str, size: int) -> tuple[int, int]:
     """Offset and length of ``x-amz-copy-source-range``, which must be ``bytes=first-last`` inside the source. Raises
     InvalidArgument for another form, InvalidRange for one beyond the source."""

@@ -12,12 +12,12 @@ from multidict import CIMultiDict
 from s3d.local.bodies import Segment
 from s3d.local.database import unchanging
 from s3d.s3.errors import S3Error
-from s3d.s3.message import S3Response
+from s3d.s3.message import Query, S3Response
 from s3d.standalone import upload as uploads
 from s3d.standalone.answers import http_date
 from s3d.standalone.checksums import headers as checksum_headers
 from s3d.standalone.checksums import part_headers as part_checksum_headers
-from s3d.standalone.conditions import check_read, names
+from s3d.standalone.conditions import check_read, is_unchanged
 from s3d.standalone.lookup import readable
 from s3d.standalone.metadata import OVERRIDABLE, headers_of, refuse_unsupported
 from s3d.standalone.ranges import byte_range
@@ -90,9 +90,7 @@ def _head(store: Store, call: Call, found: _Found) -> tuple[S3Response, int, int
     members, version = call.members, found.version
     check_read(members, version)
     headers = CIMultiDict([*_described(found.versioning, version), *headers_of(version.headers)])
-    for name, value in call.request.query:
-        if name in _OVERRIDES:
-            headers[_OVERRIDES[name]] = _overriding(name, value)
+    override(call.request.query, headers)
     where = _where(store, call, version, headers)
     if members.get("ChecksumMode") == "ENABLED" and where is None:
         headers.extend(checksum_headers(version.checksum))
@@ -101,6 +99,13 @@ def _head(store: Store, call: Call, found: _Found) -> tuple[S3Response, int, int
         headers["Content-Range"] = f"bytes {offset}-{offset + length - 1}/{version.size}"
     headers["Content-Length"] = str(length)
     return S3Response(206 if where else 200, headers), offset, length
+
+
+def override(query: Query, headers: CIMultiDict[str]) -> None:
+    """Replaces headers by what ``response-content-type`` and its kin say. Raises InvalidArgument."""
+    for name, value in query:
+        if name in _OVERRIDES:
+            headers[_OVERRIDES[name]] = _overriding(name, value)
 
 
 def _overriding(name: str, value: str) -> str:
@@ -153,11 +158,6 @@ def _described(versioning: str | None, version: Version) -> list[tuple[str, str]
 
 def _range(call: Call, version: Version) -> tuple[int, int] | None:
     condition = call.request.headers.get("If-Range")
-    if condition is not None and not _is_unchanged(condition, version):
+    if condition is not None and not is_unchanged(condition, version.etag, version.modified):
         return None
     return byte_range(call.members.get("Range"), version.size)
-
-
-def _is_unchanged(condition: str, version: Version) -> bool:
-    """If-Range: an ETag, or exactly the date of the last change (RFC 9110 section 13.1.5)."""
-    return condition == http_date(version.modified) or (condition != "*" and names(condition, version.etag))

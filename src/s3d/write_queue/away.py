@@ -11,7 +11,7 @@ from collections.abc import Callable
 from s3d.s3 import codec
 from s3d.s3.backend import Backend
 from s3d.s3.errors import RemoteUnreachable, S3Error
-from s3d.write_queue.answers import read_whole
+from s3d.s3.whole import read_whole
 
 log = logging.getLogger("s3d.write_queue")
 

@@ -8,8 +8,9 @@ from multidict import CIMultiDict
 
 from s3d.s3.errors import RemoteUnreachable, S3Error
 from s3d.s3.message import S3Request, S3Response
+from s3d.s3.whole import read_whole
 from s3d.standalone.version import key_bytes
-from s3d.write_queue.answers import STALE, STATE, read_whole
+from s3d.write_queue.answers import STALE, STATE
 from s3d.write_queue.queue import Queue
 
 _AT_ONCE = 1000

@@ -11,8 +11,8 @@ from s3d.s3 import codec
 from s3d.s3.backend import Backend
 from s3d.s3.errors import RemoteUnreachable, S3Error, error_response
 from s3d.s3.message import S3Response
+from s3d.s3.whole import read_whole
 from s3d.standalone.store import Store
-from s3d.write_queue.answers import read_whole
 
 log = logging.getLogger("s3d.write_queue")
 

@@ -23,9 +23,10 @@ from s3d.s3.codec.xml_read import local_name
 from s3d.s3.codec.xml_write import copied, escape
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response
+from s3d.s3.whole import read_whole
 from s3d.standalone.listing import Selection, kind, selection
 from s3d.standalone.version import key_bytes, key_text
-from s3d.write_queue.answers import STATE, read_whole
+from s3d.write_queue.answers import STATE
 from s3d.write_queue.merge import Changes, Entry, Listed, Page, RemotePage, Wanted, merge
 
 PARTIAL = "x-s3d-partial"

@@ -14,13 +14,14 @@ from s3d.s3 import codec
 from s3d.s3.backend import Backend
 from s3d.s3.message import S3Request, S3Response
 from s3d.s3.uri import quote_path
+from s3d.s3.whole import read_whole
 from s3d.standalone import upload as uploads
 from s3d.standalone.answers import moment
 from s3d.standalone.bucket import OWNER
 from s3d.standalone.listing import Selection, behind
 from s3d.standalone.store import Store
 from s3d.standalone.version import key_bytes, key_text
-from s3d.write_queue.answers import STATE, read_whole
+from s3d.write_queue.answers import STATE
 from s3d.write_queue.list_objects import Refused, decoded
 
 _PAGE = 1000

@@ -16,8 +16,8 @@ from s3d.s3 import codec
 from s3d.s3.backend import Backend
 from s3d.s3.errors import RemoteUnreachable, S3Error
 from s3d.s3.message import S3Request, S3Response
+from s3d.s3.whole import read_whole
 from s3d.standalone.version import Version, key_text
-from s3d.write_queue.answers import read_whole
 from s3d.write_queue.journal import Journal
 from s3d.write_queue.operation import DELETE, PUSHING, PUT, TAG, Operation, Pushed
 from s3d.write_queue.outcome import Refusal, of_error, refusal

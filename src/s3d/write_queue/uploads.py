@@ -7,13 +7,14 @@ from s3d.local.database import Connection
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response, body_length
+from s3d.s3.whole import read_whole
 from s3d.standalone import parts
 from s3d.standalone.copy_source import CopySource
 from s3d.standalone.ranges import copy_range
 from s3d.standalone.stored_body import StoredBody
 from s3d.standalone.version import key_text
 from s3d.write_queue.accept import accepted, goes_straight
-from s3d.write_queue.answers import pending, read_whole
+from s3d.write_queue.answers import pending
 from s3d.write_queue.changes import local_source, source_of
 from s3d.write_queue.complete_straight import complete_straight
 from s3d.write_queue.queue import Queue

@@ -1,0 +1,134 @@
+"""The read cache as a Backend: reads of objects from here, changes noted, everything else handed on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from s3d.local.block_files import BlockFiles
+from s3d.local.database import Database
+from s3d.local.directory import CannotOpen, DirectoryInUse, Lock, make
+from s3d.read_cache.ask import Asker
+from s3d.read_cache.changes import change, changes_objects
+from s3d.read_cache.config import ReadCacheConfig
+from s3d.read_cache.filling import Filling
+from s3d.read_cache.index import Index
+from s3d.read_cache.reads import Reads
+from s3d.read_cache.rules import READS
+from s3d.read_cache.schema import MIGRATIONS
+from s3d.s3.backend import Backend
+from s3d.s3.message import S3Request, S3Response
+
+log = logging.getLogger("s3d.read_cache")
+
+_DATABASE = "cache.db"
+
+
+class ReadCache:
+    """The cache in one directory. One process at a time, one event loop."""
+
+    def __init__(self, config: ReadCacheConfig, inner: Backend) -> None:
+        self._config = config
+        self._inner = inner
+        self._lock = Lock(config.directory)
+        self._database: Database | None = None
+        self._filling: Filling
+        self._asker: Asker
+        self._reads: Reads
+        self._sweep: asyncio.Task[None] | None = None
+
+    async def __call__(self, request: S3Request) -> S3Response:
+        if self._database is None:
+            return await self._inner(request)
+        if request.operation in READS:
+            return await self._reads.read(request)
+        if changes_objects(request):
+            return await change(self._filling, self._asker, request)
+        return await self._inner(request)
+
+    async def open(self) -> None:
+        """Takes the directory and what is in it; asks no remote. A database that is damaged is removed. Raises CannotOpen,
+        DirectoryInUse."""
+        directory = self._config.directory
+        files = BlockFiles(directory / "blocks")
+        try:
+            make(directory)
+            self._lock.take()
+            files.open()
+            database, index = self._opened(directory / _DATABASE, files)
+        except OSError as error:
+            raise CannotOpen(f"the directory {directory} cannot be used ({error}): choose another one") from error
+        self._database = database
+        self._filling = Filling(self._config, self._inner, files, index)
+        self._asker = Asker(self._config, self._filling)
+        self._reads = Reads(self._config, self._filling, self._asker)
+        self._sweep = asyncio.get_running_loop().create_task(self._remove_unknown(files, index))
+
+    def _opened(self, path: Path, files: BlockFiles) -> tuple[Database, Index]:
+        """What is there, or a new one. Raises CannotOpen, OSError."""
+        for fresh in (False, True):
+            database = Database(path, MIGRATIONS)
+            index = Index(database, files)
+            try:
+                if fresh:
+                    _remove(path)
+                database.open()
+                index.open()
+            except (CannotOpen, sqlite3.Error) as error:
+                if fresh or isinstance(error, DirectoryInUse):
+                    raise CannotOpen(str(error)) from error
+                log.error("the cache begins empty: its database cannot be used", extra={"error": str(error)})
+            else:
+                return database, index
+        raise AssertionError
+
+    async def close(self) -> None:
+        """Ends what goes on, and lets go of the directory. Also after an `open` that failed."""
+        if self._database is not None:
+            if self._sweep is not None:
+                self._sweep.cancel()
+                await asyncio.gather(self._sweep, return_exceptions=True)
+            await self._asker.close()
+            await self._filling.close()
+            await self._database.close()
+            self._database = None
+        self._lock.release()
+
+    def document(self) -> dict[str, Any]:
+        """For the status page. Sizes in bytes."""
+        counts, room = self._reads.counts, self._filling.room
+        answered = counts.hit + counts.revalidated + counts.stale + counts.miss
+        return {
+            "bytes": room.stored,
+            "files": room.count,
+            "max_size": self._config.max_size,
+            "max_files": self._config.max_files,
+            "hit": counts.hit,
+            "revalidated": counts.revalidated,
+            "stale": counts.stale,
+            "miss": counts.miss,
+            "bypass": counts.bypass,
+            "hit_ratio": round((answered - counts.miss) / answered, 4) if answered else None,
+            "bytes_saved": counts.bytes_saved,
+            "evicted": room.evicted,
+        }
+
+    async def _remove_unknown(self, files: BlockFiles, index: Index) -> None:
+        try:
+            removed = await files.remove_unknown(index.known_files)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("files of the last run could not be looked at", extra={"error": str(error)})
+            return
+        if removed:
+            log.info("removed files of the last run that nobody knows", extra={"files": removed})
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{path}{suffix}")

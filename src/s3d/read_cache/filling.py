@@ -1,0 +1,229 @@
+"""Entries in memory, and the fetches that fill them: one entry for each key, whoever asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from s3d.local.block_files import BLOCK, BlockFiles
+from s3d.read_cache.config import ReadCacheConfig
+from s3d.read_cache.entry import Entry, Key
+from s3d.read_cache.fetch import Fetch, Files
+from s3d.read_cache.index import Index, logged
+from s3d.read_cache.room import Hands, Room, Row
+from s3d.s3.backend import Backend
+from s3d.s3.errors import S3Error
+from s3d.s3.message import S3Response
+
+log = logging.getLogger("s3d.read_cache")
+
+_MEMORY = 32 << 20
+"""Bytes of entries that nobody reads, but may soon: with their small bodies and open files."""
+
+
+class Filling:
+    """What is known of keys, and what is being fetched."""
+
+    def __init__(self, config: ReadCacheConfig, inner: Backend, files: BlockFiles, index: Index) -> None:
+        self.inner = inner
+        self.files = files
+        hands = Hands(index.reader, files.free, self.is_in_use, self.evict, self.move)
+        self.room = Room(config, hands, index.stored, index.count)
+        self._index = index
+        self._entries: OrderedDict[Key, Entry] = OrderedDict()
+        self._weights: dict[Key, int] = {}
+        self._memory = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._to = Files(inner, files, index, self.drop, self._came)
+
+    async def close(self) -> None:
+        """Ends what is going on, and lets go of files."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for entry in self._entries.values():
+            entry.close()
+        self._entries.clear()
+
+    # Entries.
+
+    def find(self, at: Key) -> Entry | None:
+        """The entry of a key. A database that is damaged has none."""
+        entry = self._entries.get(at)
+        if entry is not None:
+            self._entries.move_to_end(at)
+            return entry
+        try:
+            entry = self._index.find(at)
+        except (sqlite3.Error, ValueError) as error:
+            log.error("the database of the cache cannot be read", extra={"error": str(error)})
+            return None
+        if entry is not None:
+            self._remember(entry)
+        return entry
+
+    def adopt(self, entry: Entry) -> None:
+        """A version that the remote has just confirmed: it replaces the one of its key."""
+        self._forget(entry.at)
+        self._remember(entry)
+        self.room.changed(entry, entry.stored())
+        self.spawn(self._index.add(entry, used=self.room.comes_back(entry.at)), entry)
+
+    def describe(self, entry: Entry) -> None:
+        """Its headers, or when it was confirmed, have changed."""
+        if not entry.gone:
+            self.spawn(self._index.describe(entry), entry)
+
+    async def drop(self, entry: Entry) -> None:
+        """It is not the remote's any more."""
+        if not entry.gone:
+            self._forget(entry.at)
+            entry.gone = True
+            await self._quietly(self._index.remove(entry.at))
+
+    async def remove(self, at: Key) -> None:
+        """Whatever there is of a key goes, durably. S3Error."""
+        entry = self.find(at)
+        self._forget(at)
+        if entry is not None:
+            await self._index.remove(at)
+
+    async def unconfirm(self, at: Key) -> None:
+        """Whatever there is of a key is to be confirmed before it is used, durably. S3Error."""
+        entry = self.find(at)
+        if entry is not None:
+            entry.confirmed = 0.0
+            await self._index.unconfirm(at)
+
+    async def distrust(self, bucket: str) -> None:
+        """The same for a bucket."""
+        for entry in self._entries.values():
+            if entry.bucket == bucket:
+                entry.confirmed = 0.0
+        await self._index.distrust(bucket)
+
+    def release(self, entry: Entry) -> None:
+        """Somebody has read it."""
+        if entry.gone:
+            entry.close()
+        else:
+            self._weigh(entry)
+
+    def lost(self, entry: Entry, numbers: Iterable[int]) -> None:
+        """These blocks are damaged."""
+        before = entry.stored()
+        entry.lost(numbers)
+        self.room.changed(entry, entry.stored() - before)
+        self.spawn(self._index.lose(entry, numbers), entry)
+
+    def evict(self, rows: list[Row]) -> None:
+        """Their rows are to be removed to make room."""
+        for row in rows:
+            entry = self._entries.get(row.at)
+            if entry is not None and entry.id == row.id:
+                self._forget(row.at)
+            else:
+                self.room.gone(row.stored)
+        self.spawn(self._change(self._index.remove_all(rows), rows))
+
+    def move(self, rows: list[Row]) -> None:
+        """They were used: they stay longer."""
+        self.spawn(self._change(self._index.move(rows), rows))
+
+    async def _change(self, work: Coroutine[Any, Any, None], rows: list[Row]) -> None:
+        try:
+            await work
+        finally:
+            self.room.settled(rows)
+
+    def is_in_use(self, at: Key) -> bool:
+        """Whether somebody reads or fetches it."""
+        entry = self._entries.get(at)
+        return entry is not None and bool(entry.readers or entry.busy)
+
+    # Fetches.
+
+    def fetch(self, entry: Entry, first: int, last: int, response: S3Response | None = None) -> Fetch | None:
+        """Begins to fetch blocks; None: there is no room for them."""
+        size = min(last * BLOCK, entry.size) - first * BLOCK
+        if not self.room.make(entry, size):
+            return None
+        fetch = Fetch(self._to, entry, first, last)
+        self.spawn(self._run(fetch, response, size), entry)
+        return fetch
+
+    async def _run(self, fetch: Fetch, response: S3Response | None, size: int) -> None:
+        try:
+            await fetch.run(response)
+        finally:
+            self.room.release(size - fetch.taken)
+
+    def _came(self, entry: Entry, size: int) -> None:
+        self.room.release(size)
+        self.room.changed(entry, size)
+        if not entry.gone:
+            self._weigh(entry)
+
+    def spawn(self, work: Coroutine[Any, Any, None], entry: Entry | None = None) -> None:
+        """Runs in the background; what the disk does not take is lost, and told. ``entry`` stays in memory meanwhile."""
+        if entry is not None:
+            entry.busy += 1
+        task = asyncio.get_running_loop().create_task(self._quietly(work))
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._ended(done, entry))
+
+    def _ended(self, task: asyncio.Task[None], entry: Entry | None) -> None:
+        self._tasks.discard(task)
+        if entry is not None:
+            entry.busy -= 1
+            self.release(entry)
+
+    async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except S3Error as error:
+            logged(error)
+        except Exception:
+            log.exception("the read cache met a defect, and goes on")
+
+    # Memory.
+
+    def _remember(self, entry: Entry) -> None:
+        self._entries[entry.at] = entry
+        self._weigh(entry)
+
+    def _weigh(self, entry: Entry) -> None:
+        if self._entries.get(entry.at) is not entry:
+            return
+        weight = entry.weight()
+        self._memory += weight - self._weights.get(entry.at, 0)
+        self._weights[entry.at] = weight
+        if self._memory > _MEMORY:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        for at, entry in list(self._entries.items()):
+            if self._memory <= _MEMORY * 3 // 4:
+                return
+            if not entry.readers and not entry.busy:
+                self._let_go(at)
+                entry.close()
+
+    def _forget(self, at: Key) -> None:
+        entry = self._entries.get(at)
+        if entry is not None:
+            stored = entry.stored()
+            entry.gone = True
+            self._let_go(at)
+            self.room.changed(entry, -stored)
+            entry.close()
+            if entry.file is not None:  # with its row, or before it has one
+                asyncio.get_running_loop().run_in_executor(None, self.files.remove, entry.file)
+
+    def _let_go(self, at: Key) -> None:
+        del self._entries[at]
+        self._memory -= self._weights.pop(at, 0)

@@ -1,0 +1,178 @@
+"""The rows of the cache: which versions are here, and which blocks of them.
+
+The database says what a start finds. Everything that is written goes in the order of the calls; only what a change of an
+object takes back is waited for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Iterable, Sequence
+
+from s3d.local.block_files import BlockFiles, checksum
+from s3d.local.database import Connection, Database
+from s3d.read_cache.entry import Entry, Key, whole_data
+from s3d.read_cache.room import Row
+from s3d.s3.errors import S3Error
+
+log = logging.getLogger("s3d.read_cache")
+
+_FIND = """
+SELECT id, etag, size, headers, whole, confirmed, file, data, crc FROM entry WHERE bucket = ? AND key = ?
+"""
+_MOVE = """
+UPDATE entry SET queue = 1, position = (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = 1) WHERE id = ?
+"""
+_OF_KEY = "DELETE FROM entry WHERE bucket = ? AND key = ? RETURNING id, file"
+_OF_ID = "DELETE FROM entry WHERE id = ? RETURNING id, file"
+_ADD = """
+INSERT INTO entry (bucket, key, etag, size, headers, whole, confirmed, stored, file, data, crc, queue, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = ?))
+"""
+
+
+class Index:
+    """Of one database. ``files`` are removed with their rows."""
+
+    def __init__(self, database: Database, files: BlockFiles) -> None:
+        self._database = database
+        self._files = files
+        self._distrust: dict[str, float] = {}
+        self.stored = 0
+        """Bytes of all entries; ``count``: how many have any."""
+        self.count = 0
+
+    def open(self) -> None:
+        """Reads what is there. Raises sqlite3.Error."""
+        reader = self._database.reader
+        self._distrust = dict(reader.execute("SELECT bucket, until FROM distrust"))
+        query = "SELECT coalesce(sum(stored), 0), count(*) FROM entry INDEXED BY entry_order WHERE stored > 0"
+        self.stored, self.count = reader.execute(query).fetchone()
+
+    # Reading.
+
+    def find(self, at: Key) -> Entry | None:
+        """The entry of a key. What is damaged is not found. Raises sqlite3.Error."""
+        row = self._database.reader.execute(_FIND, at).fetchone()
+        if row is None:
+            return None
+        number, etag, size, headers, whole, confirmed, file, data, crc = row
+        entry = Entry(*at, etag, size, [(name, value) for name, value in json.loads(headers)], bool(whole))
+        entry.id, entry.file, entry.data = number, file, data
+        entry.confirmed = confirmed if confirmed > self._distrust.get(entry.bucket, 0.0) else 0.0
+        if data is not None and not whole_data(entry, crc):
+            log.warning("an object in the cache is damaged and is fetched again", extra={"bucket": entry.bucket})
+            entry.data = None
+        if file is not None:
+            entry.known(self._database.reader.execute("SELECT number, crc FROM block WHERE entry = ?", (number,)))
+        return entry
+
+    def known_files(self, names: Sequence[str]) -> set[str]:
+        """Which of these files have a row."""
+        query = "SELECT file FROM entry WHERE file IN (SELECT value FROM json_each(?))"
+        return {file for (file,) in self._database.reader.execute(query, (json.dumps(names),))}
+
+    # Writing. Each returns when it is durable.
+
+    async def add(self, entry: Entry, *, used: bool) -> None:
+        """An entry with what is here of it, in place of the one of the same key. ``used``: it comes back."""
+
+        def change(connection: Connection) -> None:
+            if entry.gone:
+                return
+            self._remove(connection, _OF_KEY, entry.at)
+            crc = None if entry.data is None else checksum(entry.data)
+            headers, queue = json.dumps(entry.headers), int(used)
+            described = (*entry.at, entry.etag, entry.size, headers, entry.whole, entry.confirmed)
+            row = (*described, entry.stored(), entry.file, entry.data, crc, queue, queue)
+            entry.id = connection.execute(_ADD, row).lastrowid
+            if entry.file is not None:
+                self._insert_blocks(connection, entry, entry.numbered(0, entry.count))
+
+        await self._database.change(change, soon=False)
+
+    async def describe(self, entry: Entry) -> None:
+        """Its headers, and when the remote confirmed it."""
+
+        def change(connection: Connection) -> None:
+            update = "UPDATE entry SET headers = ?, whole = ?, confirmed = ? WHERE id = ?"
+            connection.execute(update, (json.dumps(entry.headers), entry.whole, entry.confirmed, entry.id))
+
+        await self._database.change(change, soon=False)
+
+    async def keep(self, entry: Entry, blocks: Iterable[tuple[int, int]]) -> None:
+        """More of it is here: number and checksum of blocks of its file, or none and its ``data``."""
+        blocks = list(blocks)
+
+        def change(connection: Connection) -> None:
+            if entry.gone or entry.id is None:
+                return
+            self._insert_blocks(connection, entry, blocks)
+            crc = None if entry.data is None else checksum(entry.data)
+            update = "UPDATE entry SET stored = ?, file = ?, data = ?, crc = ? WHERE id = ?"
+            connection.execute(update, (entry.stored(), entry.file, entry.data, crc, entry.id))
+
+        await self._database.change(change, soon=False)
+
+    async def lose(self, entry: Entry, numbers: Iterable[int]) -> None:
+        """These blocks are damaged."""
+        rows = [(entry.id, number) for number in numbers]
+
+        def change(connection: Connection) -> None:
+            connection.executemany("DELETE FROM block WHERE entry = ? AND number = ?", rows)
+            connection.execute("UPDATE entry SET stored = ? WHERE id = ?", (entry.stored(), entry.id))
+
+        await self._database.change(change, soon=False)
+
+    async def unconfirm(self, at: Key) -> bool:
+        """Whatever is known of a key is to be confirmed before it is used. Whether there is an entry."""
+        update = "UPDATE entry SET confirmed = 0 WHERE bucket = ? AND key = ?"
+        return await self._database.change(lambda connection: connection.execute(update, at).rowcount > 0)
+
+    async def remove(self, at: Key) -> None:
+        """The entry of a key goes, with its bytes."""
+        await self._database.change(lambda c: self._remove(c, _OF_KEY, at))
+
+    async def distrust(self, bucket: str) -> None:
+        """All that was confirmed of a bucket up to now is to be confirmed again."""
+        until = time.time()
+        insert = "INSERT OR REPLACE INTO distrust VALUES (?, ?)"
+        await self._database.change(lambda connection: connection.execute(insert, (bucket, until)) and None)
+        self._distrust[bucket] = until
+
+    async def remove_all(self, rows: Iterable[Row]) -> None:
+        """Entries go, with their bytes."""
+
+        def change(connection: Connection) -> None:
+            for row in rows:
+                self._remove(connection, _OF_ID, (row.id,))
+
+        await self._database.change(change, soon=False)
+
+    async def move(self, rows: Iterable[Row]) -> None:
+        """To the end of queue 1, in this order."""
+        numbers = [(row.id,) for row in rows]
+        await self._database.change(lambda connection: connection.executemany(_MOVE, numbers) and None, soon=False)
+
+    def reader(self) -> Connection:
+        """For SELECT."""
+        return self._database.reader
+
+    def _remove(self, connection: Connection, delete: str, parameters: Sequence[object]) -> None:
+        removed = connection.execute(delete, parameters).fetchall()
+        for number, file in removed:
+            connection.execute("DELETE FROM block WHERE entry = ?", (number,))
+            if file is not None:
+                asyncio.get_running_loop().run_in_executor(None, self._files.remove, file)
+
+    def _insert_blocks(self, connection: Connection, entry: Entry, blocks: Iterable[tuple[int, int]]) -> None:
+        rows = ((entry.id, number, crc) for number, crc in blocks)
+        connection.executemany("INSERT OR REPLACE INTO block VALUES (?, ?, ?)", rows)
+
+
+def logged(error: S3Error) -> None:
+    """A background change that the disk did not take: what is lost is fetched again."""
+    log.warning("the cache cannot write its database", extra={"error": error.message})

@@ -1,0 +1,219 @@
+"""Limits, and what goes to make room.
+
+The order of removal is that of S3-FIFO ("FIFO queues are all you need for cache eviction", SOSP 2023), by bytes:
+
+    new ──> queue 0, a tenth of the room ──used again──> queue 1 ──used since──> its end, with one use less
+               │                                            │
+               └──> gone, remembered ──comes back──> queue 1└──> gone
+
+What is read once, as a scan does it, passes through queue 0 and leaves queue 1 alone. A hit writes nothing: it counts in
+memory, by the entry's id modulo the length of a table (two entries may share a count: one stays longer).
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from s3d.local.database import Connection
+from s3d.read_cache.config import ReadCacheConfig
+from s3d.read_cache.entry import Entry, Key
+
+log = logging.getLogger("s3d.read_cache")
+
+_TABLE = 1 << 20
+"""Counts, and places of ghosts: 1 MB and 4 MB of memory."""
+_MOST = 3
+"""Uses that are counted."""
+_PROBATION = 0.1
+"""Of all bytes that are in queue 0 before queue 1 gives any."""
+_PAGE = 256
+"""Rows that are looked at at a time."""
+_SLACK = 100
+"""One part of so many that goes beyond what has to: so that not every new object looks for its own victims."""
+_COUNT_AGAIN = 1.0
+"""Seconds between two counts of what is in queue 0."""
+_LOOK_AT_DISK = 0.5
+"""Seconds between two looks at what is free on the disk."""
+_NEXT = """
+SELECT id, bucket, key, stored, position FROM entry WHERE queue = ? AND position > ? AND stored > 0
+ORDER BY position LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry that may go."""
+
+    id: int
+    bucket: str
+    key: bytes
+    stored: int
+    position: int
+
+    @property
+    def at(self) -> Key:
+        return self.bucket, self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """What eviction needs of the others: rows, what is free on the disk (bytes), whether somebody uses an entry, and
+    what to do with those that go or move."""
+
+    reader: Callable[[], Connection]
+    free: Callable[[], int]
+    is_in_use: Callable[[Key], bool]
+    removed: Callable[[list[Row]], None]
+    moved: Callable[[list[Row]], None]
+
+
+class Room:
+    """How much is here, and how much may be."""
+
+    def __init__(self, config: ReadCacheConfig, hands: Hands, stored: int = 0, count: int = 0) -> None:
+        self._config = config
+        self._hands = hands
+        self.stored = stored
+        """Bytes of all entries; ``count``: how many have any; ``reserved``: bytes that are being fetched."""
+        self.count = count
+        self.reserved = 0
+        self.evicted = 0
+        """Entries that went to make room."""
+        self._probation = (float("-inf"), 0)  # when the bytes of queue 0 were counted, and how many they were
+        self._uses = bytearray(_TABLE)
+        self._ghosts = array("L", bytes(8 * _TABLE))
+        self._going: set[int] = set()  # ids whose rows are being removed or moved
+        self._free = 0
+        self._looked = float("-inf")
+
+    # Use.
+
+    def used(self, entry: Entry) -> None:
+        """It was read."""
+        entry.hits += 1
+        if entry.id is not None:
+            place = entry.id % _TABLE
+            if self._uses[place] < _MOST:
+                self._uses[place] += 1
+
+    def comes_back(self, at: Key) -> bool:
+        """Whether an entry of this key went to make room not long ago."""
+        found = hash(at)
+        return self._ghosts[found % _TABLE] == found & 0xFFFFFFFF and found & 0xFFFFFFFF != 0
+
+    def changed(self, entry: Entry, difference: int) -> None:
+        """So many bytes more, or less, are here of an entry."""
+        if not difference:
+            return
+        after = entry.stored() if difference > 0 or not entry.gone else 0
+        before = after - difference
+        self.stored += difference
+        self.count += (after > 0) - (before > 0)
+
+    def gone(self, size: int) -> None:
+        """An entry with so many bytes is not here any more."""
+        self.stored -= size
+        self.count -= 1
+
+    def release(self, size: int) -> None:
+        """So many reserved bytes came, or will not come."""
+        self.reserved -= size
+
+    def settled(self, rows: list[Row]) -> None:
+        """Their rows were removed or moved."""
+        self._going.difference_update(row.id for row in rows)
+
+    # Making room.
+
+    def make(self, entry: Entry, size: int) -> bool:
+        """Reserves so many bytes for an entry, which may have to go from others. False: there is no room."""
+        files = 0 if entry.stored() else 1
+        excess = max(self.stored + self.reserved + size - self._config.max_size, self._short(size))
+        more = self.count + files - self._config.max_files
+        if (excess > 0 or more > 0) and not self._evict(excess, more, entry.at):
+            return False
+        self.reserved += size
+        return True
+
+    def _short(self, size: int) -> int:
+        """How many bytes the disk lacks."""
+        now = time.monotonic()
+        if now - self._looked > _LOOK_AT_DISK:
+            self._looked = now
+            try:
+                self._free = self._hands.free()
+            except OSError as error:
+                log.warning("the disk of the cache cannot be looked at", extra={"error": str(error)})
+                self._free = 0
+        return size + self._config.free_space - self._free
+
+    def _evict(self, excess: int, more: int, wanted: Key) -> bool:
+        """Lets entries go until so many bytes and files are free. False: that cannot be."""
+        going: list[Row] = []
+        moving: list[Row] = []
+        slack = -self._config.max_size // _SLACK if excess > 0 else 0
+        try:
+            for row in self._victims(wanted, moving):
+                going.append(row)
+                excess -= row.stored
+                more -= 1
+                if excess <= slack and more <= 0:
+                    break
+        except sqlite3.Error as error:
+            log.error("the database of the cache cannot be read", extra={"error": str(error)})
+        self._going.update(row.id for row in going)
+        self._going.update(row.id for row in moving)
+        self.evicted += len(going)
+        self._free += sum(row.stored for row in going)
+        if going:
+            self._hands.removed(going)
+        if moving:
+            self._hands.moved(moving)
+        return excess <= 0 and more <= 0
+
+    def _victims(self, wanted: Key, moving: list[Row]) -> Iterator[Row]:
+        """Entries in the order in which they go; those that are spared are added to ``moving``."""
+        probation = self._in_probation()
+        queues = (self._rows(0), self._rows(1))
+        ended = [False, False]
+        while not all(ended):
+            queue = 0 if not ended[0] and (ended[1] or probation > _PROBATION * self._config.max_size) else 1
+            row = next(queues[queue], None)
+            if row is None:
+                ended[queue] = True
+                continue
+            if row.id in self._going or row.at == wanted or self._hands.is_in_use(row.at):
+                continue
+            probation -= row.stored if queue == 0 else 0
+            place = row.id % _TABLE
+            if self._uses[place]:
+                self._uses[place] -= 1 if queue else self._uses[place]
+                moving.append(row)
+                continue
+            if queue == 0:
+                found = hash(row.at)
+                self._ghosts[found % _TABLE] = found & 0xFFFFFFFF
+            yield row
+        # Everything was used lately: what was spared goes all the same, the first one first.
+        while moving:
+            yield moving.pop(0)
+
+    def _rows(self, queue: int) -> Iterator[Row]:
+        position = 0
+        while rows := self._hands.reader().execute(_NEXT, (queue, position, _PAGE)).fetchall():
+            for row in rows:
+                yield Row(*row)
+            position = rows[-1][-1]
+
+    def _in_probation(self) -> int:
+        """Bytes of queue 0, as they were a moment ago."""
+        now = time.monotonic()
+        if now - self._probation[0] > _COUNT_AGAIN:
+            query = "SELECT coalesce(sum(stored), 0) FROM entry INDEXED BY entry_order WHERE queue = 0"
+            self._probation = now, int(self._hands.reader().execute(query).fetchone()[0])
+        return self._probation[1]

@@ -1,0 +1,88 @@
+"""What the cache answers, and what goes past it, and why. Pure functions.
+
+Sources: "GetObject" and "HeadObject" in the Amazon S3 API Reference; RFC 9111 section 5.2.2 (Cache-Control of answers).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from multidict import CIMultiDict
+
+from s3d.s3 import codec
+from s3d.s3.message import S3Request
+
+READS = ("GetObject", "HeadObject")
+
+_QUERY = frozenset({"x-id", "versionId"}) | {
+    f"response-{name}"
+    for name in (
+        "cache-control",
+        "content-disposition",
+        "content-encoding",
+        "content-language",
+        "content-type",
+        "expires",
+    )
+}
+_REASONS = {
+    "x-amz-expected-bucket-owner": "owner",
+    "x-amz-request-payer": "payer",
+    "origin": "origin",
+}
+_CUSTOMER_KEY = "x-amz-server-side-encryption-customer-"
+_UNDERSTOOD = frozenset({"x-amz-checksum-mode"})
+_CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+_PRIVATE = ("no-store", "private")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a GetObject or HeadObject asks for, as far as the cache answers it."""
+
+    members: dict[str, Any]
+    range: str | None
+    version: str | None
+    is_head: bool
+    with_checksums: bool
+    conditional: bool
+
+
+def wanted(request: S3Request) -> Wanted | str:
+    """What is asked for, or the reason why it goes past the cache. Raises S3Error for what is malformed."""
+    for name, _ in request.query:
+        if name == "partNumber":
+            return "part"
+        if name not in _QUERY:
+            return "unknown"
+    for name in request.headers:
+        lower = name.lower()
+        if lower in _REASONS:
+            return _REASONS[lower]
+        if lower.startswith("x-amz-") and lower not in _UNDERSTOOD:
+            return "customer-key" if lower.startswith(_CUSTOMER_KEY) else "unknown"
+    members = codec.parse_request(request, b"")
+    headers = request.headers
+    return Wanted(
+        members,
+        headers.get("Range"),
+        members.get("VersionId"),
+        request.operation == "HeadObject",
+        members.get("ChecksumMode") == "ENABLED",
+        any(name in headers for name in _CONDITIONS),
+    )
+
+
+def unkept(headers: CIMultiDict[str], size: int | None, largest: int) -> str | None:
+    """Why an object with these headers is not kept; None: it is."""
+    if size is None or not headers.get("ETag"):
+        return "encoded"
+    if size > largest:
+        return "size"
+    directives = [part.split("=")[0].strip().lower() for part in headers.get("Cache-Control", "").split(",")]
+    if any(directive in _PRIVATE for directive in directives):
+        return "no-store"
+    if any(name.lower().startswith(_CUSTOMER_KEY) for name in headers):
+        return "customer-key"
+    return None
