@@ -277,6 +277,7 @@ CAPABILITIES: dict[str, dict[str, str]] = {
     "standalone": {},
     "standalone-stack": {},
     "queue": _QUEUE,
+    "cache": {},
     "remote-seaweedfs": _SEAWEEDFS,
     "remote-moto": _MOTO,
 }

@@ -15,6 +15,8 @@ from conformance.versioned import delete, known, versioning
 from model.memory import Memory
 from peers import ACCESS_KEY, REGION, SECRET_KEY
 
+from s3d.read_cache.backend import ReadCache
+from s3d.read_cache.config import ReadCacheConfig
 from s3d.remote.backend import Remote
 from s3d.remote.config import RemoteConfig
 from s3d.remote.credentials import Static
@@ -67,6 +69,10 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
             directory = request.getfixturevalue("tmp_path") / "queue"
             yield await stack.enter_async_context(_behind_a_queue(inner, directory))
             return
+        if request.param == "cache":
+            directory = request.getfixturevalue("tmp_path") / "cache"
+            yield await stack.enter_async_context(_behind_a_cache(inner, directory))
+            return
         if request.param.startswith("standalone"):
             inner = await stack.enter_async_context(_standalone(request.getfixturevalue("standalone_directory")))
         yield await stack.enter_async_context(_behind_a_server(inner)) if "stack" in request.param else inner
@@ -102,6 +108,16 @@ async def _behind_a_queue(inner: Backend, directory: Path) -> AsyncIterator[Back
         yield queue
     finally:
         await queue.close()
+
+
+@contextlib.asynccontextmanager
+async def _behind_a_cache(inner: Backend, directory: Path) -> AsyncIterator[Backend]:
+    cache = ReadCache(ReadCacheConfig(directory, free_space=0), inner)
+    await cache.open()
+    try:
+        yield cache
+    finally:
+        await cache.close()
 
 
 @contextlib.asynccontextmanager
