@@ -1,7 +1,7 @@
 """The composition root: the whole architecture on one screen.
 
 A feature is a Backend around a Backend. Innermost is where the objects are: the remote, or the embedded store. Pending
-writes shadow the cache, so the write queue is the outermost; the read cache will go between it and the innermost.
+writes shadow the cache, so the write queue is the outermost; the read cache is between it and the innermost.
 Nothing is composed anywhere else.
 """
 
@@ -15,6 +15,7 @@ from dataclasses import asdict
 from s3d.daemon.admin import Admin
 from s3d.daemon.config import Config
 from s3d.daemon.status import Status
+from s3d.read_cache.backend import ReadCache
 from s3d.remote.backend import Remote
 from s3d.remote.credentials import Chain, CredentialsProvider
 from s3d.s3.backend import Backend
@@ -29,22 +30,30 @@ Wrap = Callable[[Backend], Backend]
 
 
 class Daemon:
-    """What runs: the S3 listener, the admin listener, the write queue if there is one, and the connection to the remote
-    or the embedded store."""
+    """What runs: the S3 listener, the admin listener, the write queue and the read cache if there are any, and the
+    connection to the remote or the embedded store."""
 
     def __init__(
-        self, server: Server, admin: Admin, store: Remote | Standalone, write_queue: WriteQueue | None = None
+        self,
+        server: Server,
+        admin: Admin,
+        store: Remote | Standalone,
+        write_queue: WriteQueue | None = None,
+        read_cache: ReadCache | None = None,
     ) -> None:
         self.server = server
         self.admin = admin
         self.store = store
         self.write_queue = write_queue
+        self.read_cache = read_cache
 
     async def start(self) -> None:
-        """Opens the store and the queue, then listens; a remote is contacted by the first request. Raises CannotOpen,
-        CannotListen, OSError (certificate)."""
+        """Opens the store, the cache and the queue, then listens; a remote is contacted by the first request. Raises
+        CannotOpen, CannotListen, OSError (certificate)."""
         if isinstance(self.store, Standalone):
             await self.store.open()
+        if self.read_cache is not None:
+            await self.read_cache.open()
         if self.write_queue is not None:
             await self.write_queue.open()
         await self.server.start()
@@ -61,6 +70,8 @@ class Daemon:
         if self.write_queue is not None:
             left = await self.write_queue.close(max(0.0, until - time.monotonic()))
         await self.admin.stop()
+        if self.read_cache is not None:
+            await self.read_cache.close()
         await self.store.close()
         return left
 
@@ -77,6 +88,9 @@ def build(config: Config, *, credentials: CredentialsProvider | None = None, wra
     backend: Backend = store
     if wrap is not None:
         backend = wrap(backend)
+    read_cache = None
+    if config.read_cache is not None:
+        backend = read_cache = ReadCache(config.read_cache, backend)
     write_queue = None
     if config.write_queue is not None:
         backend = write_queue = WriteQueue(config.write_queue, backend)
@@ -86,9 +100,10 @@ def build(config: Config, *, credentials: CredentialsProvider | None = None, wra
             "endpoint": lambda: server.url,
             section: store.document,
             **({"write_queue": write_queue.document} if write_queue is not None else {}),
+            **({"read_cache": read_cache.document} if read_cache is not None else {}),
             "requests": server.pipeline.access_log.document,
             "settings": lambda: {name: asdict(setting) for name, setting in config.settings.items()},
         }
     )
     admin = Admin(config.admin, status, lambda: server.serving, write_queue)
-    return Daemon(server, admin, store, write_queue)
+    return Daemon(server, admin, store, write_queue, read_cache)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from s3d.daemon import environment, toml_file
 from s3d.daemon.settings import SETTINGS, Setting
 from s3d.daemon.values import Endpoint, Local, Secret, is_loopback
+from s3d.read_cache.config import ReadCacheConfig
 from s3d.remote.config import RemoteConfig
 from s3d.server.config import ServerConfig
 from s3d.standalone.config import StandaloneConfig
@@ -67,6 +68,8 @@ class Config:
     """Where the objects are: at the remote, or in the embedded store."""
     write_queue: WriteQueueConfig | None
     """None: changes go to the remote before they are answered."""
+    read_cache: ReadCacheConfig | None
+    """None: reads go to the remote."""
     log: LogConfig
     shutdown_grace: float
     """Seconds that requests in flight may take to finish after SIGTERM, and that the write queue may go on pushing."""
@@ -152,13 +155,22 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
     if _overlap(server, admin):
         yield f"S3D_ENDPOINT and S3D_ADMIN_ENDPOINT both use port {server.port}: give one of them another port"
     yield from _store(values["S3_ENDPOINT"], server, admin, values["S3D_CREATE_BUCKETS"])
-    queue, store = _write_queue_config(values), _store_config(values)
-    if (
-        queue is not None
-        and isinstance(store, StandaloneConfig)
-        and queue.directory.resolve() == store.directory.resolve()
+    yield from _directories(values)
+
+
+def _directories(values: Mapping[str, Any]) -> Iterator[str]:
+    """Each store has a directory of its own."""
+    queue, cache, store = _write_queue_config(values), _read_cache_config(values), _store_config(values)
+    used: dict[Path, str] = {}
+    if isinstance(store, StandaloneConfig):
+        used[store.directory.resolve()] = "the embedded store"
+    for name, what, config in (
+        ("S3D_WRITE_QUEUE_DIR", "the write queue", queue),
+        ("S3D_READ_CACHE_DIR", "the read cache", cache),
     ):
-        yield f"S3D_WRITE_QUEUE_DIR is the embedded store's own directory {store.directory}: choose another one"
+        if config is not None and used.setdefault(config.directory.resolve(), what) != what:
+            other = used[config.directory.resolve()]
+            yield f"{name} is {other}'s own directory {config.directory}: choose another one"
 
 
 def _store(store: str | Local | None, server: Endpoint, admin: Endpoint, buckets: object) -> Iterator[str]:
@@ -218,6 +230,7 @@ def _config(values: Mapping[str, Any], in_force: Mapping[str, InForce]) -> Confi
         admin=AdminConfig(host=admin.host, port=admin.port, token=values["S3D_ADMIN_TOKEN"]),
         store=_store_config(values),
         write_queue=_write_queue_config(values),
+        read_cache=_read_cache_config(values),
         log=LogConfig(level=values["S3D_LOG_LEVEL"], format=values["S3D_LOG_FORMAT"]),
         shutdown_grace=values["S3D_SHUTDOWN_GRACE"],
         settings=in_force,
@@ -236,6 +249,22 @@ def _store_config(values: Mapping[str, Any]) -> RemoteConfig | StandaloneConfig:
         response_timeout=values["S3D_REMOTE_RESPONSE_TIMEOUT"],
         max_connections=values["S3D_REMOTE_CONNECTIONS"],
         ca_bundle=values["S3D_REMOTE_CA_BUNDLE"],
+    )
+
+
+def _read_cache_config(values: Mapping[str, Any]) -> ReadCacheConfig | None:
+    if not values["S3D_READ_CACHE"]:
+        return None
+    return ReadCacheConfig(
+        directory=values["S3D_READ_CACHE_DIR"] or values["S3D_LOCAL_DIR"] / "read_cache",
+        max_size=values["S3D_READ_CACHE_MAX_SIZE"],
+        max_files=values["S3D_READ_CACHE_MAX_FILES"],
+        max_object=values["S3D_READ_CACHE_MAX_OBJECT"],
+        max_age=values["S3D_READ_CACHE_MAX_AGE"],
+        stale=values["S3D_READ_CACHE_STALE"],
+        negative_age=values["S3D_READ_CACHE_NEGATIVE_AGE"],
+        deadline=values["S3D_READ_CACHE_DEADLINE"],
+        free_space=values["S3D_READ_CACHE_FREE_SPACE"],
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 from s3d.daemon.config import AdminConfig, Config, ConfigError, InForce, LogConfig, embedded_store, load
 from s3d.daemon.settings import SETTINGS
 from s3d.daemon.values import Secret
+from s3d.read_cache.config import ReadCacheConfig
 from s3d.remote.config import RemoteConfig
 from s3d.server.config import ServerConfig
 from s3d.standalone.config import StandaloneConfig
@@ -46,6 +47,7 @@ def in_config(config: Config, name: str) -> object:
     if isinstance(config.store, StandaloneConfig):
         return {"S3_ENDPOINT": config.store.directory, "S3D_CREATE_BUCKETS": config.store.buckets}[name]
     queue = config.write_queue or WriteQueueConfig(Path("/none"), max_age=0)
+    cache = config.read_cache or ReadCacheConfig(Path("/none"), max_age=-1)
     where = {
         "S3D_LOCAL_DIR": config.local_dir,
         "S3D_ENDPOINT": (config.server.host, config.server.port),
@@ -71,6 +73,16 @@ def in_config(config: Config, name: str) -> object:
         "S3D_WRITE_QUEUE_MAX_BANDWIDTH": queue.max_bandwidth,
         "S3D_WRITE_QUEUE_UNKNOWN_BUCKETS": queue.unknown_buckets,
         "S3D_WRITE_QUEUE_LEDGER_AGE": queue.ledger_age,
+        "S3D_READ_CACHE": config.read_cache is not None,
+        "S3D_READ_CACHE_DIR": cache.directory,
+        "S3D_READ_CACHE_MAX_SIZE": cache.max_size,
+        "S3D_READ_CACHE_MAX_FILES": cache.max_files,
+        "S3D_READ_CACHE_MAX_OBJECT": cache.max_object,
+        "S3D_READ_CACHE_MAX_AGE": cache.max_age,
+        "S3D_READ_CACHE_STALE": cache.stale,
+        "S3D_READ_CACHE_NEGATIVE_AGE": cache.negative_age,
+        "S3D_READ_CACHE_DEADLINE": cache.deadline,
+        "S3D_READ_CACHE_FREE_SPACE": cache.free_space,
         "S3D_OFFLINE_LIST": queue.offline_list,
         "S3D_TLS_CERT": config.server.tls_cert,
         "S3D_TLS_KEY": config.server.tls_key,
@@ -106,12 +118,23 @@ GOOD: dict[str, tuple[str, object]] = {
     "S3D_WRITE_QUEUE_MAX_BANDWIDTH": ("1MB 08:00-18:00", Schedule((Window(1e6, 480, 1080),))),
     "S3D_WRITE_QUEUE_UNKNOWN_BUCKETS": ("accept", "accept"),
     "S3D_WRITE_QUEUE_LEDGER_AGE": ("1h", 3600.0),
+    "S3D_READ_CACHE": ("on", True),
+    "S3D_READ_CACHE_DIR": ("/cache", Path("/cache")),
+    "S3D_READ_CACHE_MAX_SIZE": ("6MB", 6_000_000),
+    "S3D_READ_CACHE_MAX_FILES": ("8", 8),
+    "S3D_READ_CACHE_MAX_OBJECT": ("7MB", 7_000_000),
+    "S3D_READ_CACHE_MAX_AGE": ("0", 0.0),
+    "S3D_READ_CACHE_STALE": ("2d", 172800.0),
+    "S3D_READ_CACHE_NEGATIVE_AGE": ("1m", 60.0),
+    "S3D_READ_CACHE_DEADLINE": ("3s", 3.0),
+    "S3D_READ_CACHE_FREE_SPACE": ("0", 0),
     "S3D_OFFLINE_LIST": ("local", "local"),
     "S3D_LOG_LEVEL": ("debug", "debug"),
     "S3D_LOG_FORMAT": ("json", "json"),
     "S3D_SHUTDOWN_GRACE": ("0", 0.0),
     "S3D_CLIENT_IDLE_TIMEOUT": ("5", 5.0),
 }
+OF_THE_CACHE = {name for name in GOOD if name.startswith("S3D_READ_CACHE_")}
 OF_THE_QUEUE = {name for name in GOOD if name.startswith("S3D_WRITE_QUEUE_")} | {"S3D_OFFLINE_LIST"}
 FILES = {"S3D_REMOTE_CA_BUNDLE", "S3D_TLS_CERT", "S3D_TLS_KEY"}
 
@@ -129,6 +152,7 @@ def test_each_setting_by_each_way(name: str, by: str, tmp_path: Path) -> None:
     file.write_text(f'{key} = "{text}"\n')
     others = {"S3_ENDPOINT": "local:"} if name == "S3D_CREATE_BUCKETS" else {}
     others |= {"S3D_WRITE_QUEUE": "on"} if name in OF_THE_QUEUE else {}
+    others |= {"S3D_READ_CACHE": "on"} if name in OF_THE_CACHE else {}
     if by == "flag":
         config, source = load({key: text}, others), f"the flag {SETTINGS[name].flag}"
     elif by == "environment":
@@ -226,11 +250,11 @@ def test_each_setting_refuses_nonsense(name: str) -> None:
 
 def test_unknown_keys_of_all_sources_are_told_together(tmp_path: Path) -> None:
     file = tmp_path / "s3d.toml"
-    file.write_text("read_cache = true\n")
-    found = problems(S3D_CONFIG=str(file), S3D_READ_CACHE="1")
+    file.write_text("sync_folder = true\n")
+    found = problems(S3D_CONFIG=str(file), S3D_SYNC_FOLDER="1")
     assert len(found) == 2
-    assert "S3D_READ_CACHE" in found[0]
-    assert "read_cache" in found[1]
+    assert "S3D_SYNC_FOLDER" in found[0]
+    assert "sync_folder" in found[1]
 
 
 def test_a_config_file_that_cannot_be(tmp_path: Path) -> None:

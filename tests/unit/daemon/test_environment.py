@@ -27,7 +27,7 @@ def test_a_typo_names_the_right_one() -> None:
     assert problems == ["the environment variable S3D_ENDPIONT is not a setting of s3d: did you mean S3D_ENDPOINT?"]
 
 
-@pytest.mark.parametrize("name", ["S3D_READ_CACHE", "S3D_CREDENTIALS", "S3D_FUSE_MOUNT", "S3D_X", "S3D_", "S3D_TEST"])
+@pytest.mark.parametrize("name", ["S3D_CREDENTIALS", "S3D_FUSE_MOUNT", "S3D_X", "S3D_", "S3D_TEST"])
 def test_a_setting_that_is_none_is_refused_even_when_empty(name: str) -> None:
     for value in ("1", ""):
         _, problems = read(**{name: value})

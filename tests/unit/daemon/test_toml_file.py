@@ -36,7 +36,7 @@ def test_values_become_text(tmp_path: Path) -> None:
         ("local_dri = 1", "FILE: local_dri is not a setting of s3d: did you mean local_dir?"),
         ("S3D_LOCAL_DIR = 1", "FILE: S3D_LOCAL_DIR is not a setting of s3d: did you mean local_dir?"),
         ("S3_ENDPOINT = 1", "FILE: S3_ENDPOINT is not a setting of s3d: did you mean s3_endpoint?"),
-        ("read_cache = true", "FILE: read_cache is not a setting of s3d: remove it; `s3d run --help` lists"),
+        ("sync_folder = true", "FILE: sync_folder is not a setting of s3d: remove it; `s3d run --help` lists"),
         ("config = 'x'", "FILE: config cannot be set in the file itself: use the variable S3D_CONFIG"),
         ("[remote]\nconnections = 1", "keys stand at the top level, such as remote_connections = ..."),
         ("[server]\nx = 1", "there is no table [server] of settings"),
