@@ -85,6 +85,7 @@ class Asker:
         self._filling = filling
         self._questions: dict[Key, _Question] = {}
         self._changing: Counter[Key] = Counter()
+        self._contested: set[Key] = set()
         self._remembered: OrderedDict[Key, tuple[float, Outcome]] = OrderedDict()
         self._away_until = 0.0
 
@@ -116,6 +117,8 @@ class Asker:
         """What is being asked does not say any more what there will be."""
         for at in keys:
             self._changing[at] += 1
+            if self._changing[at] > 1:
+                self._contested.add(at)
             self._invalidate(at)
 
     def end_change(self, keys: Iterable[Key]) -> None:
@@ -123,7 +126,12 @@ class Asker:
             self._changing[at] -= 1
             if not self._changing[at]:
                 del self._changing[at]
+                self._contested.discard(at)
             self._invalidate(at)
+
+    def is_alone(self, at: Key) -> bool:
+        """Whether no other change of the key was under way during the one that is: what this one wrote is there now."""
+        return at not in self._contested
 
     def invalidate_all(self) -> None:
         """The same for every key."""
@@ -218,7 +226,7 @@ class Asker:
         assert found.size is not None  # noqa: S101  `unkept` has seen to it
         entry = Entry(*at, found.etag, found.size, found.headers, found.whole)
         if self._counts(question, at):
-            entry.confirmed = time.time()
+            entry.confirmed, entry.ask = time.time(), False
             self._filling.adopt(entry)
         else:
             entry.gone = True
@@ -228,7 +236,7 @@ class Asker:
         if found is not None:
             entry.headers, entry.whole = found.headers, True
         if self._counts(question, entry.at):
-            entry.confirmed = time.time()
+            entry.confirmed, entry.ask = time.time(), False
             self._filling.describe(entry)
         return Current(entry, kept=True)
 

@@ -22,8 +22,9 @@ _RUN = 64
 """Blocks that are handed out at a time."""
 _AT_ONCE = 4
 """Gaps that are fetched at a time for one answer."""
-_FAR = 512
-"""Blocks ahead of the answer in which gaps are looked for."""
+
+_LEAST_AHEAD, _MOST_AHEAD = 16, 256
+"""Blocks that are fetched ahead of a sequential reader."""
 
 Piece = bytes | memoryview | FileRange
 
@@ -47,10 +48,10 @@ class Content(AsyncGenerator[Piece, None]):
     Not a generator function, because ``aclose`` of one that was never started would let go of nothing.
     """
 
-    def __init__(self, filling: Filling, entry: Entry, offset: int, length: int, ahead: int) -> None:
+    def __init__(self, filling: Filling, entry: Entry, offset: int, length: int) -> None:
         self._entry: Entry | None = entry
         self._filling = filling
-        self._pieces = _pieces(filling, entry, offset, length, ahead)
+        self._pieces = _pieces(filling, entry, offset, length)
         self._first: Piece | None = None
         entry.readers += 1
 
@@ -86,10 +87,9 @@ class Content(AsyncGenerator[Piece, None]):
             self._filling.release(entry)
 
 
-async def _pieces(filling: Filling, entry: Entry, offset: int, length: int, ahead: int) -> AsyncGenerator[Piece, None]:
+async def _pieces(filling: Filling, entry: Entry, offset: int, length: int) -> AsyncGenerator[Piece, None]:
     position, end = offset, offset + length
     last = blocks_of(end)
-    wanted = min(blocks_of(entry.size), last + ahead)
     while position < end:
         block = position // BLOCK
         if entry.inline and entry.data is not None:
@@ -102,7 +102,7 @@ async def _pieces(filling: Filling, entry: Entry, offset: int, length: int, ahea
                 yield _file_range(entry, position, stop - position)
                 position = stop
             continue
-        fetch = _covering(entry, block) or _begin(filling, entry, block, wanted)
+        fetch = _covering(entry, block) or _begin(filling, entry, block, last)
         if fetch is None:
             async for piece in _past(filling, entry, position, end):
                 yield piece
@@ -110,7 +110,21 @@ async def _pieces(filling: Filling, entry: Entry, offset: int, length: int, ahea
         await entry.change()
         if fetch.error is not None and not entry.has(block, block + 1):
             raise fetch.error
-    _begin(filling, entry, last, wanted)
+
+
+def read_ahead(filling: Filling, entry: Entry, offset: int, length: int) -> None:
+    """Fetches what a reader wants next that goes on where the one before it has stopped: each time twice as much."""
+    is_sequential = entry.expected == offset
+    entry.expected = offset + length
+    if not is_sequential or entry.inline:
+        entry.window = 0
+        return
+    entry.window = min(max(2 * entry.window, _LEAST_AHEAD), _MOST_AHEAD)
+    first = blocks_of(entry.expected)
+    last = min(first + entry.window, entry.count)
+    if not entry.has(first, min(last, first + entry.window // 2)):
+        for start, end in list(entry.gaps(first, last))[:_AT_ONCE]:
+            filling.fetch(entry, start, end, ahead=True)
 
 
 def _covering(entry: Entry, block: int) -> Fetch | None:
@@ -125,7 +139,7 @@ def _begin(filling: Filling, entry: Entry, block: int, wanted: int) -> Fetch | N
     if entry.inline:
         gaps = [(0, 1)] if wanted > block and not entry.fetches else []
     else:
-        gaps = list(entry.gaps(block, min(wanted, block + _FAR)))
+        gaps = list(entry.gaps(block, wanted))
     for start, end in gaps[: max(1, _AT_ONCE - len(entry.fetches))]:
         fetch = filling.fetch(entry, start, end)
         first = first or fetch

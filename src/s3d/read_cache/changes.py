@@ -8,6 +8,7 @@ from typing import Any
 from s3d.read_cache.ask import Asker
 from s3d.read_cache.entry import Key
 from s3d.read_cache.filling import Filling
+from s3d.read_cache.written import written
 from s3d.s3 import codec
 from s3d.s3.codec.remote_error import is_error
 from s3d.s3.errors import S3Error
@@ -49,10 +50,13 @@ async def change(filling: Filling, asker: Asker, request: S3Request) -> S3Respon
     try:
         for at in keys:
             await filling.unconfirm(at)
-        response = await filling.inner(request)
-        if 200 <= response.status < 300 and not (isinstance(response.body, bytes) and is_error(response.body)):
-            for at in keys:
-                await filling.remove(at)
+        with written(filling, request) as body:
+            response = await filling.inner(request)
+            if 200 <= response.status < 300 and not (isinstance(response.body, bytes) and is_error(response.body)):
+                for at in keys:
+                    await filling.remove(at)
+                if body is not None and asker.is_alone(keys[0]):
+                    body.keep(response)
         return response
     finally:
         asker.end_change(keys)

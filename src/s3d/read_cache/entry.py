@@ -18,6 +18,7 @@ Key = tuple[str, bytes]
 """Bucket, key."""
 
 _ABSENT, _PRESENT, _CHECKED = 0, 1, 2
+_AS_KNOWN = bytes((0,)) + bytes((1,)) * 255
 _CHECKED_FOR = 600.0
 """Seconds for which a block that was compared with its checksum is not compared again."""
 
@@ -33,6 +34,8 @@ class Entry:
     headers: list[tuple[str, str]]
     whole: bool
     confirmed: float = 0.0
+    ask: bool = False
+    """However lately it was confirmed, the remote is to be asked before it is used."""
     id: int | None = None
     """Of its row; None: it has none yet, or will have none."""
     file: str | None = None
@@ -45,6 +48,9 @@ class Entry:
     """What is being fetched or written down of it."""
     fetches: list[Fetch] = field(default_factory=list)
     hits: int = 0
+    expected: int = -1
+    """Where a sequential reader goes on; ``window``: blocks that were fetched ahead of it last."""
+    window: int = 0
     _blocks: bytearray = field(default_factory=bytearray)
     _crcs: array[int] = field(default_factory=lambda: array("I"))
     _stamp: tuple[int, int] = (0, 0)
@@ -98,21 +104,16 @@ class Entry:
 
     def gaps(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """Blocks that are neither here nor being fetched."""
-        missing = bytearray(last - first)
+        known = self._blocks[first:last].translate(_AS_KNOWN)
         for fetch in self.fetches:
             start, end = max(fetch.next, first), min(fetch.last, last)
             if start < end:
-                missing[start - first : end - first] = b"\1" * (end - start)
-        number = first
-        while number < last:
-            if self._blocks[number] or missing[number - first]:
-                number += 1
-                continue
-            end = number
-            while end < last and not self._blocks[end] and not missing[end - first]:
-                end += 1
-            yield number, end
-            number = end
+                known[start - first : end - first] = b"\1" * (end - start)
+        end = 0
+        while (start := known.find(0, end)) >= 0:
+            end = known.find(1, start)
+            end = len(known) if end < 0 else end
+            yield first + start, first + end
 
     def came(self, first: int, crcs: Iterable[int], stamp: tuple[int, int], now: float) -> None:
         """These blocks are in the file now."""

@@ -63,8 +63,9 @@ class Files:
 class Fetch:
     """The blocks of ``entry`` from ``next`` to before ``last``; ``error`` says why it ended before that."""
 
-    def __init__(self, to: Files, entry: Entry, first: int, last: int) -> None:
+    def __init__(self, to: Files, entry: Entry, first: int, last: int, *, ahead: bool = False) -> None:
         self._to = to
+        self._is_ahead = ahead
         self._entry = entry
         self.next, self.last = first, last
         self.error: S3Error | None = None
@@ -184,7 +185,7 @@ class Fetch:
 
     def _is_unwanted(self) -> bool:
         """Whether nobody reads it, and it is not nearly done."""
-        if self._entry.readers or self._range()[1] <= _FINISH:
+        if self._is_ahead or self._entry.readers or self._range()[1] <= _FINISH:
             self._alone_since = None
             return False
         now = time.monotonic()

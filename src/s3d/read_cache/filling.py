@@ -31,6 +31,8 @@ class Filling:
     def __init__(self, config: ReadCacheConfig, inner: Backend, files: BlockFiles, index: Index) -> None:
         self.inner = inner
         self.files = files
+        self.largest = config.largest
+        """Bytes of the largest object that is kept."""
         hands = Hands(index.reader, files.free, self.is_in_use, self.evict, self.move)
         self.room = Room(config, hands, index.stored, index.count)
         self._index = index
@@ -96,14 +98,14 @@ class Filling:
         """Whatever there is of a key is to be confirmed before it is used, durably. S3Error."""
         entry = self.find(at)
         if entry is not None:
-            entry.confirmed = 0.0
+            entry.ask = True
             await self._index.unconfirm(at)
 
     async def distrust(self, bucket: str) -> None:
         """The same for a bucket."""
         for entry in self._entries.values():
             if entry.bucket == bucket:
-                entry.confirmed = 0.0
+                entry.ask = True
         await self._index.distrust(bucket)
 
     def release(self, entry: Entry) -> None:
@@ -147,12 +149,14 @@ class Filling:
 
     # Fetches.
 
-    def fetch(self, entry: Entry, first: int, last: int, response: S3Response | None = None) -> Fetch | None:
-        """Begins to fetch blocks; None: there is no room for them."""
+    def fetch(
+        self, entry: Entry, first: int, last: int, response: S3Response | None = None, *, ahead: bool = False
+    ) -> Fetch | None:
+        """Begins to fetch blocks; None: there is no room for them. ``ahead``: before anybody wants them."""
         size = min(last * BLOCK, entry.size) - first * BLOCK
         if not self.room.make(entry, size):
             return None
-        fetch = Fetch(self._to, entry, first, last)
+        fetch = Fetch(self._to, entry, first, last, ahead=ahead)
         self.spawn(self._run(fetch, response, size), entry)
         return fetch
 

@@ -21,7 +21,7 @@ from s3d.s3.errors import S3Error
 log = logging.getLogger("s3d.read_cache")
 
 _FIND = """
-SELECT id, etag, size, headers, whole, confirmed, file, data, crc FROM entry WHERE bucket = ? AND key = ?
+SELECT id, etag, size, headers, whole, confirmed, ask, file, data, crc FROM entry WHERE bucket = ? AND key = ?
 """
 _MOVE = """
 UPDATE entry SET queue = 1, position = (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = 1) WHERE id = ?
@@ -29,8 +29,8 @@ UPDATE entry SET queue = 1, position = (SELECT coalesce(max(position), 0) + 1 FR
 _OF_KEY = "DELETE FROM entry WHERE bucket = ? AND key = ? RETURNING id, file"
 _OF_ID = "DELETE FROM entry WHERE id = ? RETURNING id, file"
 _ADD = """
-INSERT INTO entry (bucket, key, etag, size, headers, whole, confirmed, stored, file, data, crc, queue, position)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = ?))
+INSERT INTO entry (bucket, key, etag, size, headers, whole, confirmed, ask, stored, file, data, crc, queue, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = ?))
 """
 
 
@@ -59,10 +59,11 @@ class Index:
         row = self._database.reader.execute(_FIND, at).fetchone()
         if row is None:
             return None
-        number, etag, size, headers, whole, confirmed, file, data, crc = row
+        number, etag, size, headers, whole, confirmed, ask, file, data, crc = row
         entry = Entry(*at, etag, size, [(name, value) for name, value in json.loads(headers)], bool(whole))
         entry.id, entry.file, entry.data = number, file, data
-        entry.confirmed = confirmed if confirmed > self._distrust.get(entry.bucket, 0.0) else 0.0
+        entry.confirmed = confirmed
+        entry.ask = bool(ask) or confirmed <= self._distrust.get(entry.bucket, 0.0)
         if data is not None and not whole_data(entry, crc):
             log.warning("an object in the cache is damaged and is fetched again", extra={"bucket": entry.bucket})
             entry.data = None
@@ -86,7 +87,7 @@ class Index:
             self._remove(connection, _OF_KEY, entry.at)
             crc = None if entry.data is None else checksum(entry.data)
             headers, queue = json.dumps(entry.headers), int(used)
-            described = (*entry.at, entry.etag, entry.size, headers, entry.whole, entry.confirmed)
+            described = (*entry.at, entry.etag, entry.size, headers, entry.whole, entry.confirmed, entry.ask)
             row = (*described, entry.stored(), entry.file, entry.data, crc, queue, queue)
             entry.id = connection.execute(_ADD, row).lastrowid
             if entry.file is not None:
@@ -98,8 +99,9 @@ class Index:
         """Its headers, and when the remote confirmed it."""
 
         def change(connection: Connection) -> None:
-            update = "UPDATE entry SET headers = ?, whole = ?, confirmed = ? WHERE id = ?"
-            connection.execute(update, (json.dumps(entry.headers), entry.whole, entry.confirmed, entry.id))
+            update = "UPDATE entry SET headers = ?, whole = ?, confirmed = ?, ask = ? WHERE id = ?"
+            described = (json.dumps(entry.headers), entry.whole, entry.confirmed, entry.ask, entry.id)
+            connection.execute(update, described)
 
         await self._database.change(change, soon=False)
 
@@ -129,7 +131,7 @@ class Index:
 
     async def unconfirm(self, at: Key) -> bool:
         """Whatever is known of a key is to be confirmed before it is used. Whether there is an entry."""
-        update = "UPDATE entry SET confirmed = 0 WHERE bucket = ? AND key = ?"
+        update = "UPDATE entry SET ask = 1 WHERE bucket = ? AND key = ?"
         return await self._database.change(lambda connection: connection.execute(update, at).rowcount > 0)
 
     async def remove(self, at: Key) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from s3d.read_cache import answers
 from s3d.read_cache.answers import BYPASS, HIT, MISS, REVALIDATED, STALE, answer, marked
 from s3d.read_cache.ask import Absent, Asker, Away, Outcome, Past
-from s3d.read_cache.body import Content, ready
+from s3d.read_cache.body import Content, read_ahead, ready
 from s3d.read_cache.config import ReadCacheConfig
 from s3d.read_cache.entry import Entry, Key
 from s3d.read_cache.fetch import Changed
@@ -84,7 +84,7 @@ class Reads:
             return False
         if asked.with_checksums and asked.range is None and not entry.whole:
             return False
-        return 0 <= time.time() - entry.confirmed < self._config.max_age
+        return not entry.ask and 0 <= time.time() - entry.confirmed < self._config.max_age
 
     def _may_be_stale(self, entry: Entry) -> bool:
         return not entry.gone and time.time() - entry.confirmed < self._config.max_age + self._config.stale
@@ -116,13 +116,15 @@ class Reads:
         if asked.is_head:
             return self._counted(response, state)
         body = await ready(self._filling, entry, offset, length)
+        if length < entry.size and state != STALE:
+            read_ahead(self._filling, entry, offset, length)
         if body is not None:
             response.body = body
             self.counts.bytes_saved += length
             return self._counted(response, state)
         if state == STALE:
             raise RemoteUnreachable("The remote S3 is away, and these bytes of the object are not here.")
-        content = Content(self._filling, entry, offset, length, 0)
+        content = Content(self._filling, entry, offset, length)
         try:
             await content.begin()
         except BaseException:

@@ -11,7 +11,8 @@ CREATE TABLE entry (
     size INTEGER NOT NULL,              -- bytes of the object
     headers TEXT NOT NULL,              -- JSON, [[name, value], ...]: the remote's, without those of one answer
     whole INTEGER NOT NULL,             -- 1: the headers are those of the whole object, with its checksums
-    confirmed REAL NOT NULL,            -- seconds since 1970: when the remote had this version; 0: ask before it is used
+    confirmed REAL NOT NULL,            -- seconds since 1970: when the remote had this version
+    ask INTEGER NOT NULL,               -- 1: ask before it is used, however lately it was confirmed
     stored INTEGER NOT NULL,            -- bytes that are here
     file TEXT,                          -- name of the file with the blocks; NULL: there is none, or the bytes are in `data`
     data BLOB,                          -- of an object of one block
