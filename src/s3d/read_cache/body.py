@@ -136,10 +136,7 @@ def _begin(filling: Filling, entry: Entry, block: int, wanted: int) -> Fetch | N
     if entry.gone and entry.file is None and not entry.inline:
         return None
     first: Fetch | None = None
-    if entry.inline:
-        gaps = [(0, 1)] if wanted > block and not entry.fetches else []
-    else:
-        gaps = list(entry.gaps(block, wanted))
+    gaps = list(entry.gaps(block, wanted))
     for start, end in gaps[: max(1, _AT_ONCE - len(entry.fetches))]:
         fetch = filling.fetch(entry, start, end)
         first = first or fetch

@@ -104,7 +104,8 @@ class Entry:
 
     def gaps(self, first: int, last: int) -> Iterator[tuple[int, int]]:
         """Blocks that are neither here nor being fetched."""
-        known = self._blocks[first:last].translate(_AS_KNOWN)
+        blocks = bytearray((self.data is not None,)) if self.inline else self._blocks
+        known = blocks[first:last].translate(_AS_KNOWN)
         for fetch in self.fetches:
             start, end = max(fetch.next, first), min(fetch.last, last)
             if start < end:
