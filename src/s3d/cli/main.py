@@ -22,6 +22,7 @@ VERBS = {
     "set": "Change or show the tags of an object or a bucket.",
     "rm": "Delete objects.",
     "queue": "Show and control the write queue.",
+    "cache": "Show and empty the read cache.",
     "audit": "Compare what was pushed with the remote.",
     "fsck": "Check the embedded store.",
     "completion": "Print the completion script of a shell.",

@@ -1,4 +1,4 @@
-"""The admin listener: health checks, the status document and the control of the write queue, as JSON over HTTP."""
+"""The admin listener: health checks, the status document and the control of queue and cache, as JSON over HTTP."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from s3d.daemon.admin_request import BadRequest
 from s3d.daemon.audit_api import AuditApi
+from s3d.daemon.cache_api import CacheApi
 from s3d.daemon.config import AdminConfig
 from s3d.daemon.guard import refuse
 from s3d.daemon.queue_api import QueueApi
 from s3d.daemon.resource_status import ResourceStatus
 from s3d.daemon.status import Status
+from s3d.read_cache.control import CacheControl
 from s3d.server.sockets import open_sockets, port_of
 from s3d.write_queue.control import Control
 
@@ -53,16 +55,22 @@ class Admin:
     /status/...         `s3d.daemon.resource_status`
     /queue              `s3d.daemon.queue_api`
     /audit              `s3d.daemon.audit_api`
+    /cache              `s3d.daemon.cache_api`
     ==================  ================================================================================
 
     Errors are ``{"error": SENTENCE}``.
     """
 
     def __init__(
-        self, config: AdminConfig, status: Status, serving: Callable[[], bool], queue: Control | None = None
+        self,
+        config: AdminConfig,
+        status: Status,
+        serving: Callable[[], bool],
+        queue: Control | None = None,
+        cache: CacheControl | None = None,
     ) -> None:
         self._config = config
-        self._parts = (QueueApi(queue), ResourceStatus(queue), AuditApi(queue))
+        self._parts = (QueueApi(queue), ResourceStatus(queue), AuditApi(queue), CacheApi(cache))
         self._status = status
         self._serving = serving
         self._runner: web.AppRunner | None = None
@@ -136,7 +144,8 @@ class Admin:
             return _json(405, {"error": f"{request.path} takes {allowed}"}, {"Allow": allowed})
         except web.HTTPNotFound:
             return _json(
-                404, {"error": "there is nothing here: see /status, /queue, /audit, /health/live and /health/ready"}
+                404,
+                {"error": "there is nothing here: see /status, /queue, /cache, /audit, /health/live and /health/ready"},
             )
 
 

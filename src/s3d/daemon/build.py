@@ -105,5 +105,5 @@ def build(config: Config, *, credentials: CredentialsProvider | None = None, wra
             "settings": lambda: {name: asdict(setting) for name, setting in config.settings.items()},
         }
     )
-    admin = Admin(config.admin, status, lambda: server.serving, write_queue)
+    admin = Admin(config.admin, status, lambda: server.serving, write_queue, read_cache)
     return Daemon(server, admin, store, write_queue, read_cache)

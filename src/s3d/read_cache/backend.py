@@ -17,16 +17,19 @@ from s3d.read_cache.ask import Asker
 from s3d.read_cache.changes import change, changes_objects
 from s3d.read_cache.config import ReadCacheConfig
 from s3d.read_cache.filling import Filling
-from s3d.read_cache.index import Index
+from s3d.read_cache.index import Index, Listed
 from s3d.read_cache.reads import Reads
 from s3d.read_cache.rules import READS
 from s3d.read_cache.schema import MIGRATIONS
 from s3d.s3.backend import Backend
 from s3d.s3.message import S3Request, S3Response
+from s3d.standalone.version import key_bytes, key_text
 
 log = logging.getLogger("s3d.read_cache")
 
 _DATABASE = "cache.db"
+_PAGE = 256
+"""Entries that are removed at a time."""
 
 
 class ReadCache:
@@ -37,6 +40,7 @@ class ReadCache:
         self._inner = inner
         self._lock = Lock(config.directory)
         self._database: Database | None = None
+        self._index: Index
         self._filling: Filling
         self._asker: Asker
         self._reads: Reads
@@ -63,7 +67,7 @@ class ReadCache:
             database, index = self._opened(directory / _DATABASE, files)
         except OSError as error:
             raise CannotOpen(f"the directory {directory} cannot be used ({error}): choose another one") from error
-        self._database = database
+        self._database, self._index = database, index
         self._filling = Filling(self._config, self._inner, files, index)
         self._asker = Asker(self._config, self._filling)
         self._reads = Reads(self._config, self._filling, self._asker)
@@ -118,6 +122,21 @@ class ReadCache:
             "evicted": room.evicted,
         }
 
+    def page(self, bucket: str, prefix: str, after: tuple[str, str], limit: int) -> list[dict[str, Any]]:
+        """Entries behind ``after`` (bucket, key) in order: of all buckets (""), or below a prefix of one."""
+        rows = self._index.page(bucket, key_bytes(prefix), (after[0], key_bytes(after[1])), limit)
+        return [_shown(row) for row in rows]
+
+    async def purge(self, bucket: str, prefix: str) -> int:
+        """Removes entries: all of them (""), or those below a prefix of a bucket. How many. S3Error."""
+        removed, after = 0, ("", b"")
+        self._asker.invalidate_all()
+        while rows := self._index.page(bucket, key_bytes(prefix), after, _PAGE):
+            await self._filling.purge(rows)
+            removed += len(rows)
+            after = rows[-1].at
+        return removed
+
     async def _remove_unknown(self, files: BlockFiles, index: Index) -> None:
         try:
             removed = await files.remove_unknown(index.known_files)
@@ -126,6 +145,19 @@ class ReadCache:
             return
         if removed:
             log.info("removed files of the last run that nobody knows", extra={"files": removed})
+
+
+def _shown(row: Listed) -> dict[str, Any]:
+    """An entry for people. Sizes in bytes, times in Unix seconds."""
+    return {
+        "bucket": row.bucket,
+        "key": key_text(row.key),
+        "size": row.size,
+        "cached": row.stored,
+        "etag": row.etag.strip('"'),
+        "confirmed": round(row.confirmed, 3),
+        "ask": bool(row.ask),
+    }
 
 
 def _remove(path: Path) -> None:

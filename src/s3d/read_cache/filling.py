@@ -6,7 +6,7 @@ import asyncio
 import logging
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 from s3d.local.block_files import BLOCK, BlockFiles
@@ -122,21 +122,29 @@ class Filling:
         self.room.changed(entry, entry.stored() - before)
         self.spawn(self._index.lose(entry, numbers), entry)
 
-    def evict(self, rows: list[Row]) -> None:
+    async def purge(self, rows: Sequence[Row]) -> None:
+        """They go, durably. S3Error."""
+        self._forget_rows(rows)
+        await self._index.remove_all(rows, soon=True)
+
+    def evict(self, rows: Sequence[Row]) -> None:
         """Their rows are to be removed to make room."""
+        self._forget_rows(rows)
+        self.spawn(self._change(self._index.remove_all(rows), rows))
+
+    def _forget_rows(self, rows: Iterable[Row]) -> None:
         for row in rows:
             entry = self._entries.get(row.at)
             if entry is not None and entry.id == row.id:
                 self._forget(row.at)
             else:
                 self.room.gone(row.stored)
-        self.spawn(self._change(self._index.remove_all(rows), rows))
 
-    def move(self, rows: list[Row]) -> None:
+    def move(self, rows: Sequence[Row]) -> None:
         """They were used: they stay longer."""
         self.spawn(self._change(self._index.move(rows), rows))
 
-    async def _change(self, work: Coroutine[Any, Any, None], rows: list[Row]) -> None:
+    async def _change(self, work: Coroutine[Any, Any, None], rows: Sequence[Row]) -> None:
         try:
             await work
         finally:

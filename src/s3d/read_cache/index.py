@@ -11,12 +11,14 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from s3d.local.block_files import BlockFiles, checksum
 from s3d.local.database import Connection, Database
 from s3d.read_cache.entry import Entry, Key, whole_data
 from s3d.read_cache.room import Row
 from s3d.s3.errors import S3Error
+from s3d.standalone.listing import behind
 
 log = logging.getLogger("s3d.read_cache")
 
@@ -26,12 +28,29 @@ SELECT id, etag, size, headers, whole, confirmed, ask, file, data, crc FROM entr
 _MOVE = """
 UPDATE entry SET queue = 1, position = (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = 1) WHERE id = ?
 """
+_PAGE = """
+SELECT id, bucket, key, stored, position, size, etag, confirmed, ask, queue FROM entry
+WHERE (bucket, key) >= (?, ?) AND (bucket, key) < (?, ?) AND (bucket, key) <> (?, ?) ORDER BY bucket, key LIMIT ?
+"""
+_BEHIND_BUCKETS = "\x7f"
+"""Behind every name of a bucket."""
 _OF_KEY = "DELETE FROM entry WHERE bucket = ? AND key = ? RETURNING id, file"
 _OF_ID = "DELETE FROM entry WHERE id = ? RETURNING id, file"
 _ADD = """
 INSERT INTO entry (bucket, key, etag, size, headers, whole, confirmed, ask, stored, file, data, crc, queue, position)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = ?))
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Row):
+    """An entry as it is listed."""
+
+    size: int
+    etag: str
+    confirmed: float
+    ask: int
+    queue: int
 
 
 class Index:
@@ -75,6 +94,14 @@ class Index:
         """Which of these files have a row."""
         query = "SELECT file FROM entry WHERE file IN (SELECT value FROM json_each(?))"
         return {file for (file,) in self._database.reader.execute(query, (json.dumps(names),))}
+
+    def page(self, bucket: str, prefix: bytes, after: Key, limit: int) -> list[Listed]:
+        """Entries behind ``after`` in the order of bucket and key: of all buckets (""), of one, or of what is below a
+        prefix in it. Raises sqlite3.Error."""
+        first = max(after, (bucket, prefix))
+        last = (bucket, behind(prefix)) if bucket else (_BEHIND_BUCKETS, b"")
+        rows = self._database.reader.execute(_PAGE, (*first, *last, *after, limit))
+        return [Listed(*row) for row in rows]
 
     # Writing. Each returns when it is durable.
 
@@ -145,14 +172,14 @@ class Index:
         await self._database.change(lambda connection: connection.execute(insert, (bucket, until)) and None)
         self._distrust[bucket] = until
 
-    async def remove_all(self, rows: Iterable[Row]) -> None:
+    async def remove_all(self, rows: Iterable[Row], *, soon: bool = False) -> None:
         """Entries go, with their bytes."""
 
         def change(connection: Connection) -> None:
             for row in rows:
                 self._remove(connection, _OF_ID, (row.id,))
 
-        await self._database.change(change, soon=False)
+        await self._database.change(change, soon=soon)
 
     async def move(self, rows: Iterable[Row]) -> None:
         """To the end of queue 1, in this order."""

@@ -16,7 +16,7 @@ import logging
 import sqlite3
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from s3d.local.database import Connection
@@ -118,13 +118,13 @@ class Room:
     def gone(self, size: int) -> None:
         """An entry with so many bytes is not here any more."""
         self.stored -= size
-        self.count -= 1
+        self.count -= size > 0
 
     def release(self, size: int) -> None:
         """So many reserved bytes came, or will not come."""
         self.reserved -= size
 
-    def settled(self, rows: list[Row]) -> None:
+    def settled(self, rows: Sequence[Row]) -> None:
         """Their rows were removed or moved."""
         self._going.difference_update(row.id for row in rows)
 

@@ -21,6 +21,7 @@ from s3d.local.bodies import Segment
 from s3d.local.database import Connection
 from s3d.standalone import history
 from s3d.standalone import upload as uploads
+from s3d.standalone.listing import behind
 from s3d.standalone.store import Store
 from s3d.standalone.upload import Part
 from s3d.standalone.version import COLUMNS as VERSION_COLUMNS
@@ -78,8 +79,6 @@ _FORGET_EVERY = 60.0
 """Seconds after which the ledger is searched again for what is too old."""
 _NO_UPLOAD = Abandoned("", b"", "")
 _LARGEST = (1 << 63) - 1
-_LAST_KEY = b"\xff" * 1025
-"""Behind every key: they have 1024 bytes at most."""
 
 
 class Journal:
@@ -124,7 +123,7 @@ class Journal:
         if not bucket.isascii():
             return []
         first = max(prefix, after if inclusive else after + b"\0")
-        parameters = {"bucket": bucket, "first": first, "last": _behind(prefix), "limit": limit}
+        parameters = {"bucket": bucket, "first": first, "last": behind(prefix), "limit": limit}
         rows = self._store.reader.execute(_CHANGES, parameters)
         return [Change(row[0], Version(*row[1:]) if row[1] is not None else None) for row in rows]
 
@@ -414,9 +413,3 @@ def _operations(rows: Iterable[Sequence[Any]]) -> list[Operation]:
 
 def _first(found: list[Operation]) -> Operation | None:
     return found[0] if found else None
-
-
-def _behind(prefix: bytes) -> bytes:
-    """The first key behind all that begin with the prefix."""
-    stripped = prefix.rstrip(b"\xff")
-    return stripped[:-1] + bytes((stripped[-1] + 1,)) if stripped else _LAST_KEY
