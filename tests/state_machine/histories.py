@@ -79,7 +79,8 @@ class Histories:
         history = self._of.get(place)
         if history is None:
             return
-        arrived, waiting = self._arrived(queue, place, history), self._waiting(queue, history)
+        waiting = self._waiting(queue, history)  # first: what goes from there meanwhile is in the ledger then
+        arrived = self._arrived(queue, place, history, waiting)
         kept = arrived + waiting
         if len(kept) < len(history.entries):
             self._store.buckets[place[0]].keep(place[1], self._carried_out(place, history.base, kept))
@@ -110,10 +111,10 @@ class Histories:
             versions = self._carried_out(place, history.base, history.entries)
             self._store.buckets[place[0]].keep(place[1], versions)
 
-    def _arrived(self, queue: WriteQueue, place: Place, history: History) -> list[Entry]:
+    def _arrived(self, queue: WriteQueue, place: Place, history: History, waiting: list[Entry]) -> list[Entry]:
         """What is in the ledger. What is nowhere was replaced, which only a bucket without versions allows."""
         found = []
-        for entry in history.entries:
+        for entry in (entry for entry in history.entries if entry not in waiting):
             if queue._queue.store.reader.execute("SELECT 1 FROM ledger WHERE seq = ?", (entry.seq,)).fetchone():
                 found.append(entry)
             elif queue.find(entry.seq) is None and not self._may_go(queue, place, history, entry):

@@ -288,9 +288,9 @@ class QueueRules(Arrived, BucketRules, UploadRules):
             asked = self._change(name, self.profile.keys[key], kind, body, tags, {})
             self.runner.run(self.ask(asked))
             self.settle(asked)
+        self.loose.update(place for place in self.histories.places(name) if self._may_be_there(place))
         for place in self.histories.places(name):
             self.histories.refresh(self.it, place)
-        self.loose.update(place for place in self.histories.places(name) if self._may_be_there(place))
         self.elsewhere("PutBucketVersioning", _versioning(name, status))
         for place in self.histories.places(name):
             self.histories.rebuild(place)

@@ -30,6 +30,7 @@ from s3d.write_queue.operation import (
     FAILED,
     PENDING,
     PUSHING,
+    PUT,
     SMALL,
     TAG,
     UPLOAD,
@@ -320,12 +321,13 @@ class Journal:
 
     async def drop(self, operation: Operation) -> bool:
         """Removes it and its bytes for good, and the tags that were meant for it: what the key was before is seen again.
-        One that is being sent may arrive all the same. False: it is gone already."""
+        One that is being sent may arrive all the same. False: it is gone already, or is a tag whose object waits, too:
+        it goes with that."""
 
         def change(connection: Connection) -> bool:
             query = "SELECT superseded FROM operation WHERE seq = ?"
             found = connection.execute(query, (operation.seq,)).fetchone()
-            if found is None:
+            if found is None or _is_behind_its_object(connection, operation):
                 return False
             if not found[0]:
                 remove_tags_of(connection, self._store, operation)
@@ -357,6 +359,11 @@ def remove(connection: Connection, store: Store, operation: Operation, *, comple
         if bucket is not None:
             history.remove_seq(connection, store.bodies, bucket[0], operation.key, operation.version)
     connection.execute("DELETE FROM operation WHERE seq = ?", (operation.seq,))
+
+
+def _is_behind_its_object(connection: Connection, operation: Operation) -> bool:
+    before = [other for other in older(connection, operation.bucket, operation.key) if other.seq < operation.seq]
+    return operation.kind == TAG and any(other.kind in (PUT, UPLOAD) for other in before)
 
 
 def remove_tags_of(connection: Connection, store: Store, operation: Operation) -> None:

@@ -132,3 +132,12 @@ async def test_dropping_what_was_replaced_leaves_those_of_its_successor(tmp_path
         it.engine.start()
         await it.drained()
         assert await remote_tags(it) == {"t": "of two"}
+
+
+async def test_tags_are_not_dropped_alone_while_their_object_waits(tmp_path: Path) -> None:
+    async with running(tmp_path, start=False) as it:
+        operation = await tagged_while_pushed(it, "x")
+        tag = it.queue.newest()
+        assert not await it.queue.journal.drop(tag)
+        assert await it.queue.journal.drop(operation)
+        assert it.queue.states() == []
