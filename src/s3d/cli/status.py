@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def command(target: Target | None, *, as_json: bool, admin_endpoint: str, endpoint: str) -> None:
     """Show the state of the daemon, of a bucket or of an object.
 
-    Of a bucket and of an object it shows what HeadBucket and HeadObject tell, and what the write queue knows: what waits,
-    what failed, what was pushed last.
+    Of a bucket and of an object it shows what HeadBucket and HeadObject tell, what the write queue knows (what waits,
+    what failed, what was pushed last), and what of it is in the read cache.
 
     The exit code is 1 when the daemon does not answer, and when there is no such bucket or object or the remote that
     would know is away: also if the write queue knows something of it, which is shown then.
@@ -34,7 +34,7 @@ def command(target: Target | None, *, as_json: bool, admin_endpoint: str, endpoi
     if target is None:
         _show(condensed, admin.ask(admin_endpoint, "/status", os.environ.get("S3D_ADMIN_TOKEN")), as_json=as_json)
         return
-    queued = queue_status.ask(target, admin_endpoint, endpoint)
+    queued, in_cache = _parts(queue_status.ask(target, admin_endpoint, endpoint))
     failure: S3Failure | None = None
     try:
         document = _resource(target, endpoint)
@@ -44,9 +44,19 @@ def command(target: Target | None, *, as_json: bool, admin_endpoint: str, endpoi
         failure, document = error, target_document(target)
     if queued is not None:
         document["queue"] = queued
+    if in_cache is not None:
+        document["cache"] = in_cache
     _show(queue_status.readable, document, as_json=as_json)
     if failure is not None:
         raise failure
+
+
+def _parts(found: dict[str, Any] | None) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """What the daemon says of its queue, and of its cache; None: it has none, or has nothing of it."""
+    if found is None:
+        return None, None
+    in_cache = found.pop("cache", None)
+    return found or None, in_cache
 
 
 def _show(readable: Callable[[dict[str, Any]], dict[str, Any]], document: dict[str, Any], *, as_json: bool) -> None:

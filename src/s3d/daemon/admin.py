@@ -70,7 +70,7 @@ class Admin:
         cache: CacheControl | None = None,
     ) -> None:
         self._config = config
-        self._parts = (QueueApi(queue), ResourceStatus(queue), AuditApi(queue), CacheApi(cache))
+        self._parts = (QueueApi(queue), ResourceStatus(queue, cache), AuditApi(queue), CacheApi(cache))
         self._status = status
         self._serving = serving
         self._runner: web.AppRunner | None = None

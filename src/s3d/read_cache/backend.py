@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import sqlite3
@@ -28,6 +29,8 @@ from s3d.standalone.version import key_bytes, key_text
 log = logging.getLogger("s3d.read_cache")
 
 _DATABASE = "cache.db"
+_RANGES = 100
+"""Of an object that are shown."""
 _PAGE = 256
 """Entries that are removed at a time."""
 
@@ -47,7 +50,7 @@ class ReadCache:
         self._sweep: asyncio.Task[None] | None = None
 
     async def __call__(self, request: S3Request) -> S3Response:
-        if self._database is None:
+        if self._database is None or not (request.bucket or "").isascii():  # no bucket has such a name
             return await self._inner(request)
         if request.operation in READS:
             return await self._reads.read(request)
@@ -120,6 +123,27 @@ class ReadCache:
             "hit_ratio": round((answered - counts.miss) / answered, 4) if answered else None,
             "bytes_saved": counts.bytes_saved,
             "evicted": room.evicted,
+        }
+
+    def bucket_document(self, bucket: str) -> dict[str, Any]:
+        """What is here of a bucket. Sizes in bytes."""
+        files, stored = self._index.totals(bucket) if bucket.isascii() else (0, 0)
+        return {"files": files, "bytes": stored}
+
+    def key_document(self, bucket: str, key: str) -> dict[str, Any] | None:
+        """What is here of an object: the first hundred ranges [first byte, last byte]; None: nothing. Times in Unix
+        seconds."""
+        entry = self._filling.find((bucket, key_bytes(key))) if bucket.isascii() else None
+        if entry is None:
+            return None
+        return {
+            "size": entry.size,
+            "cached": entry.stored(),
+            "etag": entry.etag.strip('"'),
+            "confirmed": round(entry.confirmed, 3),
+            "ask": entry.ask,
+            "hits": entry.hits,
+            "ranges": list(itertools.islice(entry.ranges(), _RANGES)),
         }
 
     def page(self, bucket: str, prefix: str, after: tuple[str, str], limit: int) -> list[dict[str, Any]]:

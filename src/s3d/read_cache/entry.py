@@ -116,6 +116,16 @@ class Entry:
             end = len(known) if end < 0 else end
             yield first + start, first + end
 
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """First and last byte of what is here."""
+        blocks = bytearray((self.data is not None,)) if self.inline else self._blocks
+        known = blocks.translate(_AS_KNOWN)
+        end = 0
+        while (start := known.find(1, end)) >= 0:
+            end = known.find(0, start)
+            end = len(known) if end < 0 else end
+            yield start * BLOCK, min(end * BLOCK, self.size) - 1
+
     def came(self, first: int, crcs: Iterable[int], stamp: tuple[int, int], now: float) -> None:
         """These blocks are in the file now."""
         if stamp != self._stamp and self._stamp == (0, 0):

@@ -95,6 +95,12 @@ class Index:
         query = "SELECT file FROM entry WHERE file IN (SELECT value FROM json_each(?))"
         return {file for (file,) in self._database.reader.execute(query, (json.dumps(names),))}
 
+    def totals(self, bucket: str) -> tuple[int, int]:
+        """Entries of a bucket that have bytes, and how many bytes. Raises sqlite3.Error."""
+        query = "SELECT count(*), coalesce(sum(stored), 0) FROM entry WHERE bucket = ? AND stored > 0"
+        files, stored = self._database.reader.execute(query, (bucket,)).fetchone()
+        return files, stored
+
     def page(self, bucket: str, prefix: bytes, after: Key, limit: int) -> list[Listed]:
         """Entries behind ``after`` in the order of bucket and key: of all buckets (""), of one, or of what is below a
         prefix in it. Raises sqlite3.Error."""
