@@ -62,7 +62,12 @@ async def upload_part_copy(queue: Queue, request: S3Request) -> S3Response:
         return await _fetch_part(queue, request, source)
     _check_fits(queue, request, operation.size)
     with await queue.room.reserve(operation.size, files=0):
-        return await _settled(queue, await queue.answer(await accepted(request)))
+        try:
+            return await _settled(queue, await queue.answer(await accepted(request)))
+        except S3Error as error:
+            if error.code != "NoSuchKey" or queue.journal.content(source.bucket, source.key) is not None:
+                raise
+    return await _fetch_part(queue, request, source)  # the source was pushed between the two looks
 
 
 async def complete_upload(queue: Queue, request: S3Request) -> S3Response:

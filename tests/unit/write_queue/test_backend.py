@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from s3d.s3 import codec
 from s3d.s3.errors import RemoteUnreachable, S3Error
 from s3d.s3.message import S3Request
 from s3d.write_queue import backend as module
+from s3d.write_queue import uploads
 from s3d.write_queue.backend import WriteQueue
 from s3d.write_queue.config import WriteQueueConfig
+from s3d.write_queue.operation import Operation
 
 AT = {"Bucket": "bucket", "Key": "k"}
 
@@ -146,6 +149,26 @@ async def test_a_part_copied_from_the_remote(queue: WriteQueue, remote: Faulty) 
     queue.resume()
     assert await queue.flush(10) == 0
     assert await remote.stored("k") == b"now"
+
+
+async def test_a_part_copied_from_what_is_pushed_between_two_looks(
+    queue: WriteQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await call(queue, "PutObject", {"Bucket": "bucket", "Key": "source"}, b"pending")
+    look = uploads.local_source
+
+    async def late(*asked: Any) -> Operation | None:
+        found = await look(*asked)
+        queue.resume()
+        assert await queue.flush(10) == 0
+        return found
+
+    monkeypatch.setattr("s3d.write_queue.uploads.local_source", late)
+    begun = await call(queue, "CreateMultipartUpload", AT)
+    part = {**AT, "UploadId": begun["UploadId"], "PartNumber": 1, "CopySource": "bucket/source"}
+    copied = await call(queue, "UploadPartCopy", part)
+    etag = hashlib.md5(b"pending", usedforsecurity=False).hexdigest()
+    assert copied["CopyPartResult"]["ETag"].strip('"') == etag
 
 
 async def test_lists_of_buckets_while_the_remote_is_away(queue: WriteQueue, remote: Faulty) -> None:
