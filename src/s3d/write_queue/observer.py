@@ -77,17 +77,31 @@ class Observer:
 
     def _replace(self, connection: Connection, bucket: str, key: bytes) -> None:
         """What a new object or a delete makes of the operations before it. A bucket that is known to have no versions would
-        forget them at once: what was not begun is not pushed at all. What failed stays, and blocks nothing any more."""
+        forget them at once: what was not begun is not pushed at all, with its tags. What failed stays, and blocks nothing
+        any more."""
         for operation in failed(connection, bucket, key):
             remove_tags_of(connection, self._store, operation)
             connection.execute("UPDATE operation SET superseded = 1 WHERE seq = ?", (operation.seq,))
         if versioning(connection, bucket) == "":
-            self._forget(connection, [o for o in older(connection, bucket, key) if o.state == PENDING])
+            self._forget(connection, _not_begun(older(connection, bucket, key)))
 
     def _forget(self, connection: Connection, operations: list[Operation]) -> None:
         for operation in operations:
             remove(connection, self._store, operation)
         self.superseded += len(operations)
+
+
+def _not_begun(operations: list[Operation]) -> list[Operation]:
+    """Those of a key that nobody can have seen. A tag goes with its object: if the change that replaces both is dropped, an
+    object that has arrived is seen again, and as it was tagged."""
+    found: list[Operation] = []
+    is_gone = False
+    for operation in operations:
+        if operation.kind != TAG:
+            is_gone = operation.state == PENDING
+        if is_gone:
+            found.append(operation)
+    return found
 
 
 def _checksum(version: Version) -> list[tuple[str, str]]:

@@ -141,3 +141,18 @@ async def test_tags_are_not_dropped_alone_while_their_object_waits(tmp_path: Pat
         assert not await it.queue.journal.drop(tag)
         assert await it.queue.journal.drop(operation)
         assert it.queue.states() == []
+
+
+async def test_an_object_that_is_seen_again_has_its_last_tags(tmp_path: Path) -> None:
+    async with running(tmp_path, versioning="", start=False) as it:
+        operation = await it.queue.put("k", b"one", x_amz_tagging="t=first")
+        await it.queue.journal.begin(operation)
+        await call(it.remote.inner, "PutObject", AT | {"Tagging": "t=first"}, b"one")
+        await it.queue.do("DeleteObjectTagging", {"Key": "k"})
+        await it.queue.put("k", b"two")
+        await it.queue.do("DeleteObject", {"Key": "k"})
+        assert await it.queue.journal.drop(it.queue.newest())
+        it.engine.start()
+        await it.drained()
+        assert await it.remote.stored("k") == b"one"
+        assert await remote_tags(it) == {}
