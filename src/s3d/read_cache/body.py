@@ -103,13 +103,14 @@ async def _pieces(filling: Filling, entry: Entry, offset: int, length: int) -> A
                 position = stop
             continue
         fetch = _covering(entry, block) or _begin(filling, entry, block, last)
-        if fetch is None:
+        if fetch is not None:
+            await entry.change()
+            if fetch.error is not None and not fetch.is_unkept and not entry.has(block, block + 1):
+                raise fetch.error
+        if fetch is None or fetch.is_unkept:
             async for piece in _past(filling, entry, position, end):
                 yield piece
             return
-        await entry.change()
-        if fetch.error is not None and not entry.has(block, block + 1):
-            raise fetch.error
 
 
 def read_ahead(filling: Filling, entry: Entry, offset: int, length: int) -> None:

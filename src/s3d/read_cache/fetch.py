@@ -69,6 +69,8 @@ class Fetch:
         self._entry = entry
         self.next, self.last = first, last
         self.error: S3Error | None = None
+        self.is_unkept = False
+        """It ended because the cache's own disk does not take it."""
         self.taken = 0
         """Bytes that came."""
         self._kept = first  # up to here the database knows
@@ -88,7 +90,7 @@ class Fetch:
         except S3Error as error:
             self.error = error
         except OSError as error:
-            self.error = refused(error, "writing to the cache")
+            self.error, self.is_unkept = refused(error, "writing to the cache"), True
         finally:
             entry.fetches.remove(self)
             entry.tell()

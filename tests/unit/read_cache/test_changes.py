@@ -1,0 +1,202 @@
+"""Changes through the daemon, and what they do to what is known."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conformance.calling import Refused, call
+from unit.read_cache.caching import BUCKET, LARGE, away, caching, request, well
+from unit.read_cache.test_reads import refusal
+
+from s3d.s3.errors import RemoteUnreachable, S3Error
+from s3d.s3.message import S3Request
+
+AT = {"Bucket": BUCKET, "Key": "k"}
+TAGS = {"Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}
+
+
+@pytest.mark.parametrize("body", [b"", b"small", LARGE])
+async def test_what_is_put_is_read(tmp_path: Path, body: bytes) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", b"old")
+        await it.get("k")
+        await call(it.cache, "PutObject", AT | {"ContentType": "a/b", "Metadata": {"m": "1"}}, body)
+        found = await it.get("k")
+        assert (found.said, found.body) == ("REVALIDATED", body)
+        assert (found.response.headers["Content-Type"], found.response.headers["x-amz-meta-m"]) == ("a/b", "1")
+        assert it.asked("GetObject") == [("GetObject", None)]  # the first; what was put is not fetched
+        assert (await it.get("k")).said == "HIT"
+
+
+async def test_what_was_put_is_there_while_the_remote_is_away(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        await call(it.cache, "PutObject", AT | {"ContentType": "a/b"}, LARGE)
+        it.remote.before = away()
+        found = await it.get("k")
+        assert (found.said, found.body, found.response.headers["Content-Type"]) == ("STALE", LARGE, "a/b")
+
+
+async def test_what_others_put_in_between_is_not_mistaken(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        await call(it.cache, "PutObject", AT, LARGE)
+        await it.put("k", LARGE[::-1])
+        assert (await it.get("k")).body == LARGE[::-1]
+
+
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        ("DeleteObject", AT),
+        ("DeleteObjects", {"Bucket": BUCKET, "Delete": {"Objects": [{"Key": "k"}]}}),
+    ],
+)
+async def test_what_is_deleted_is_gone(tmp_path: Path, operation: str, members: dict[str, Any]) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", LARGE)
+        await it.get("k")
+        await call(it.cache, operation, members)
+        assert await refusal(it.get("k")) == 404
+        it.remote.before = away()
+        assert await refusal(it.get("k")) == 404  # known a moment ago
+        await it.written_down()
+        await asyncio.sleep(0.05)
+        assert it.files() == []
+
+
+async def test_tags_and_copies(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", b"one")
+        await it.put("other", b"two")
+        await it.get("k")
+        await call(it.cache, "PutObjectTagging", AT | TAGS)
+        assert (await it.get("k")).response.headers["x-amz-tagging-count"] == "1"
+        await call(it.cache, "CopyObject", AT | {"CopySource": f"{BUCKET}/other"})
+        assert (await it.get("k")).body == b"two"
+
+
+async def test_an_absence_ends_with_a_put(tmp_path: Path) -> None:
+    async with caching(tmp_path, negative_age=3600) as it:
+        assert await refusal(it.get("k")) == 404
+        await call(it.cache, "PutObject", AT, b"body")
+        assert (await it.get("k")).body == b"body"
+
+
+async def test_an_upload(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", b"old")
+        await it.get("k")
+        upload = AT | {"UploadId": (await call(it.cache, "CreateMultipartUpload", AT))["UploadId"]}
+        part = await call(it.cache, "UploadPart", upload | {"PartNumber": 1}, b"new")
+        assert (await it.get("k")).said == "HIT"
+        parts = {"MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}}
+        await call(it.cache, "CompleteMultipartUpload", upload | parts)
+        assert (await it.get("k")).body == b"new"
+
+
+async def test_a_change_that_failed_is_asked_for(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", b"old")
+        await it.get("k")
+
+        def lost(request: S3Request) -> None:
+            if request.operation == "PutObject":
+                raise RemoteUnreachable("the answer was lost")
+
+        it.remote.after = lost
+        with pytest.raises(RemoteUnreachable):
+            await call(it.cache, "PutObject", AT, b"new")
+        it.remote.after = well
+        assert (await it.get("k")).body == b"new"
+
+
+async def test_a_refused_change_leaves_what_is_here(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", LARGE)
+        await it.get("k")
+
+        def refuse(request: S3Request) -> None:
+            if request.operation == "PutObject":
+                raise S3Error("AccessDenied")
+
+        it.remote.before = refuse
+        with pytest.raises(Refused, match="AccessDenied"):
+            await call(it.cache, "PutObject", AT, b"new")
+        found = await it.get("k")
+        assert (found.said, found.body) == ("REVALIDATED", LARGE)
+
+
+async def test_what_was_asked_before_a_change_ended_does_not_count(tmp_path: Path) -> None:
+    """A read that began before the put sees the old object, and its answer comes after that of the put."""
+    async with caching(tmp_path) as it:
+        await it.put("k", b"old")
+        go = asyncio.Event()
+        send = it.remote.inner
+
+        class Late:
+            async def __call__(self, request: S3Request) -> Any:
+                response = await send(request)
+                if request.operation == "GetObject":
+                    await go.wait()
+                return response
+
+        it.remote.inner = Late()  # type: ignore[assignment]  # a Backend is enough
+        async with asyncio.TaskGroup() as tasks:
+            reader = tasks.create_task(it.get("k"))
+            await asyncio.sleep(0.02)
+            await call(it.cache, "PutObject", AT, b"new")
+            go.set()
+        assert reader.result().body in (b"old", b"new")
+        assert (await it.get("k")).body == b"new"
+        assert (await it.get("k")).body == b"new"
+
+
+async def test_of_two_puts_at_once_the_remote_decides(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        for _ in range(5):
+            async with asyncio.TaskGroup() as tasks:
+                for body in (b"one", b"two", b"three"):
+                    tasks.create_task(call(it.cache, "PutObject", AT, body))
+            there = (await call(it.remote.inner, "GetObject", AT))["Body"]
+            assert (await it.get("k")).body == there
+
+
+@pytest.mark.parametrize("operation", ["DeleteBucket", "PutBucketVersioning", "Unknown"])
+async def test_a_change_of_the_bucket_asks_for_all_of_it(tmp_path: Path, operation: str) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", b"body")
+        await it.get("k")
+        changing = S3Request("PUT", operation, BUCKET)
+        await it.cache(changing)
+        assert (await it.get("k")).said == "REVALIDATED"
+        await it.cache(changing)
+    async with caching(tmp_path, it.remote) as it:
+        assert (await it.get("k")).said == "REVALIDATED"
+        assert (await it.get("k")).said == "HIT"
+
+
+@pytest.mark.parametrize("operation", ["GetObjectTagging", "ListObjectsV2", "UploadPart", "CreateMultipartUpload"])
+async def test_what_changes_no_object_changes_nothing(tmp_path: Path, operation: str) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", b"body")
+        await it.get("k")
+        other = request("GetObject", "k")
+        other.operation = operation
+        if operation.startswith(("Upload", "Create")):
+            other.method = "PUT"
+        await it.cache(other)
+        assert (await it.get("k")).said == "HIT"
+
+
+async def test_a_start_after_a_change_that_was_cut_off(tmp_path: Path) -> None:
+    """The process ended while a put was on its way: what is here is asked for."""
+    async with caching(tmp_path) as it:
+        await it.put("k", b"old")
+        await it.get("k")
+        await it.written_down()
+        await it.cache._filling.unconfirm((BUCKET, b"k"))
+        it.cache._filling._entries.clear()
+        await it.put("k", b"new")
+        assert (await it.get("k")).body == b"new"
