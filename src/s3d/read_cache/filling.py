@@ -119,6 +119,8 @@ class Filling:
         """These blocks are damaged."""
         before = entry.stored()
         entry.lost(numbers)
+        if entry.gone:
+            return
         self.room.changed(entry, entry.stored() - before)
         self.spawn(self._index.lose(entry, numbers), entry)
 
@@ -130,7 +132,7 @@ class Filling:
     def evict(self, rows: Sequence[Row]) -> None:
         """Their rows are to be removed to make room."""
         self._forget_rows(rows)
-        self.spawn(self._change(self._index.remove_all(rows), rows))
+        self.spawn(self._index.remove_all(rows))
 
     def _forget_rows(self, rows: Iterable[Row]) -> None:
         for row in rows:
@@ -138,15 +140,15 @@ class Filling:
             if entry is not None and entry.id == row.id:
                 self._forget(row.at)
             else:
-                self.room.gone(row.stored)
+                self.room.gone(row)
 
     def move(self, rows: Sequence[Row]) -> None:
         """They were used: they stay longer."""
-        self.spawn(self._change(self._index.move(rows), rows))
+        self.spawn(self._move(rows))
 
-    async def _change(self, work: Coroutine[Any, Any, None], rows: Sequence[Row]) -> None:
+    async def _move(self, rows: Sequence[Row]) -> None:
         try:
-            await work
+            await self._index.move(rows)
         finally:
             self.room.settled(rows)
 
@@ -176,8 +178,8 @@ class Filling:
 
     def _came(self, entry: Entry, size: int) -> None:
         self.room.release(size)
-        self.room.changed(entry, size)
         if not entry.gone:
+            self.room.changed(entry, size)
             self._weigh(entry)
 
     def spawn(self, work: Coroutine[Any, Any, None], entry: Entry | None = None) -> None:
@@ -228,10 +230,9 @@ class Filling:
     def _forget(self, at: Key) -> None:
         entry = self._entries.get(at)
         if entry is not None:
-            stored = entry.stored()
             entry.gone = True
             self._let_go(at)
-            self.room.changed(entry, -stored)
+            self.room.forget(entry)
             entry.close()
             if entry.file is not None:  # with its row, or before it has one
                 asyncio.get_running_loop().run_in_executor(None, self.files.remove, entry.file)

@@ -112,7 +112,8 @@ class Reads:
 
     async def _answer(self, request: S3Request, asked: Wanted, entry: Entry, state: str) -> S3Response:
         response, offset, length = answer(request, asked, entry, state)
-        self._filling.room.used(entry)
+        if state != MISS and entry.expected != offset:  # neither the first read of it nor the next piece of one
+            self._filling.room.used(entry)
         if asked.is_head:
             return self._counted(response, state)
         body = await ready(self._filling, entry, offset, length)

@@ -37,6 +37,8 @@ _SLACK = 100
 """One part of so many that goes beyond what has to: so that not every new object looks for its own victims."""
 _COUNT_AGAIN = 1.0
 """Seconds between two counts of what is in queue 0."""
+_FORGOTTEN = 100_000
+"""Entries whose rows may still be there: by then they are not."""
 _LOOK_AT_DISK = 0.5
 """Seconds between two looks at what is free on the disk."""
 _NEXT = """
@@ -87,7 +89,8 @@ class Room:
         self._probation = (float("-inf"), 0)  # when the bytes of queue 0 were counted, and how many they were
         self._uses = bytearray(_TABLE)
         self._ghosts = array("L", bytes(8 * _TABLE))
-        self._going: set[int] = set()  # ids whose rows are being removed or moved
+        self._going: set[int] = set()  # ids whose rows are being moved
+        self._forgotten: dict[int, None] = {}  # ids whose rows are being removed, or were lately
         self._free = 0
         self._looked = float("-inf")
 
@@ -110,22 +113,37 @@ class Room:
         """So many bytes more, or less, are here of an entry."""
         if not difference:
             return
-        after = entry.stored() if difference > 0 or not entry.gone else 0
+        after = entry.stored()
         before = after - difference
         self.stored += difference
         self.count += (after > 0) - (before > 0)
 
-    def gone(self, size: int) -> None:
-        """An entry with so many bytes is not here any more."""
-        self.stored -= size
-        self.count -= size > 0
+    def forget(self, entry: Entry) -> None:
+        """An entry in memory is not here any more; its row may be for a moment."""
+        stored = entry.stored()
+        self.stored -= stored
+        self.count -= stored > 0
+        if entry.id is not None:
+            self._remember(entry.id)
+
+    def gone(self, row: Row) -> None:
+        """The same for one of which there is only the row, or not even that is true any more."""
+        if row.id not in self._forgotten:
+            self.stored -= row.stored
+            self.count -= row.stored > 0
+            self._remember(row.id)
+
+    def _remember(self, number: int) -> None:
+        self._forgotten[number] = None
+        if len(self._forgotten) > _FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
 
     def release(self, size: int) -> None:
         """So many reserved bytes came, or will not come."""
         self.reserved -= size
 
     def settled(self, rows: Sequence[Row]) -> None:
-        """Their rows were removed or moved."""
+        """Their rows were moved."""
         self._going.difference_update(row.id for row in rows)
 
     # Making room.
@@ -166,7 +184,6 @@ class Room:
                     break
         except sqlite3.Error as error:
             log.error("the database of the cache cannot be read", extra={"error": str(error)})
-        self._going.update(row.id for row in going)
         self._going.update(row.id for row in moving)
         self.evicted += len(going)
         self._free += sum(row.stored for row in going)
@@ -187,11 +204,11 @@ class Room:
             if row is None:
                 ended[queue] = True
                 continue
-            if row.id in self._going or row.at == wanted or self._hands.is_in_use(row.at):
+            if row.id in self._going or row.id in self._forgotten or row.at == wanted or self._hands.is_in_use(row.at):
                 continue
             probation -= row.stored if queue == 0 else 0
             place = row.id % _TABLE
-            if self._uses[place]:
+            if self._uses[place] > (0 if queue else 1):
                 self._uses[place] -= 1 if queue else self._uses[place]
                 moving.append(row)
                 continue
