@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import signal
+import subprocess
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -201,9 +204,6 @@ def test_it_survives_a_restart(seaweedfs: peers.Server, tmp_path: Path, proxy: F
 
 def _listed(cache: Cached, bucket: str) -> set[str]:
     """Keys that are whole, as the database has them."""
-    import json
-    import urllib.request
-
     with urllib.request.urlopen(f"{cache.server.extra['admin']}/cache?bucket={bucket}", timeout=20) as answer:
         entries = json.load(answer)["entries"]
     return {entry["key"] for entry in entries if entry["cached"] == entry["size"]}
@@ -267,3 +267,28 @@ def test_limits(seaweedfs: peers.Server, tmp_path: Path, proxy: FaultProxy) -> N
             return sum(path.stat().st_size for path in files if path.is_file())
 
         wait_until(lambda: on_disk() <= 4 * MIB)
+
+
+def test_the_command_line(cache: Cached, bucket: str) -> None:
+    for key in ("a/1", "a/2", "b"):
+        cache.direct.put_object(Bucket=bucket, Key=key, Body=key.encode())
+        cache.get(bucket, key)
+
+    def s3d(*arguments: str) -> str:
+        command = [str(peers.BIN / "s3d"), *arguments, "--admin-endpoint", cache.server.extra["admin"]]
+        done = subprocess.run(command, env=peers.clean_env(), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    wait_until(lambda: len(s3d("cache", "ls").splitlines()) == 3)
+    assert [line.split()[-1] for line in s3d("cache", "ls", f"{bucket}/a/").splitlines()] == [
+        f"{bucket}/a/1",
+        f"{bucket}/a/2",
+    ]
+    assert json.loads(s3d("cache", "stat", "--json"))["files"] == 3
+    assert "files" in s3d("cache", "stat")
+    shown = json.loads(s3d("status", f"{bucket}/b", "--json", "--endpoint", cache.server.url))
+    assert shown["cache"]["ranges"] == [[0, 0]]
+    assert s3d("cache", "purge", f"{bucket}/a/") == "2 removed\n"
+    assert json.loads(s3d("cache", "purge", "--all", "--json")) == {"done": 1}
+    assert s3d("cache", "ls") == ""

@@ -64,8 +64,9 @@ class Filling:
         except (sqlite3.Error, ValueError) as error:
             log.error("the database of the cache cannot be read", extra={"error": str(error)})
             return None
-        if entry is not None:
-            self._remember(entry)
+        if entry is None or self.room.is_forgotten(entry):  # its row is about to be removed
+            return None
+        self._remember(entry)
         return entry
 
     def adopt(self, entry: Entry) -> None:

@@ -133,6 +133,10 @@ class Room:
             self.count -= row.stored > 0
             self._remember(row.id)
 
+    def is_forgotten(self, entry: Entry) -> bool:
+        """Whether only the row of an entry is still there."""
+        return entry.id in self._forgotten
+
     def _remember(self, number: int) -> None:
         self._forgotten[number] = None
         if len(self._forgotten) > _FORGOTTEN:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 from pathlib import Path
 
 import pytest
+from conformance.calling import call
 from unit.read_cache.caching import BLOCK, BUCKET, Caching, caching, read, request
 
 KIB = 1024
@@ -67,8 +69,6 @@ async def test_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def _with_free(it: Caching, free: list[int]) -> object:
-    import dataclasses
-
     return dataclasses.replace(it.cache._filling.room._hands, free=lambda: free[0])
 
 
@@ -138,8 +138,6 @@ async def test_accounts_are_right_after_everything(tmp_path: Path) -> None:
                 case 3:
                     await it.cache.purge(BUCKET, key)
                 case 4:
-                    from conformance.calling import call
-
                     await call(it.cache, "PutObject", {"Bucket": BUCKET, "Key": key}, chosen.randbytes(2 * BLOCK))
                 case _:
                     await it.get(key)
