@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ BLOCK = 1 << 16
 """Bytes of a block; the last one of an object may be shorter."""
 
 _FANOUT = [f"{number:02x}" for number in range(256)]
+_NAME = re.compile("[0-9a-f]{32}")
 _PIECE = 1 << 20  # bytes that are read at a time
 
 
@@ -72,7 +74,8 @@ class BlockFiles:
         removed = 0
         for directory in _FANOUT:
             names = await asyncio.to_thread(os.listdir, self._directory / directory)
-            unknown = set(names) - known(names) - (self._created or set()) if names else ()
+            ours = [name for name in names if _NAME.fullmatch(name)]
+            unknown = set(ours) - known(ours) - (self._created or set()) if ours else ()
             for name in unknown:
                 await asyncio.to_thread(self.remove, name)
             removed += len(unknown)

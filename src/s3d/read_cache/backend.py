@@ -13,7 +13,7 @@ from typing import Any
 
 from s3d.local.block_files import BlockFiles
 from s3d.local.database import Database
-from s3d.local.directory import CannotOpen, DirectoryInUse, Lock, make
+from s3d.local.directory import CannotOpen, Lock, make
 from s3d.read_cache.ask import Asker
 from s3d.read_cache.changes import change, changes_objects
 from s3d.read_cache.config import ReadCacheConfig
@@ -59,8 +59,8 @@ class ReadCache:
         return await self._inner(request)
 
     async def open(self) -> None:
-        """Takes the directory and what is in it; asks no remote. A database that is damaged is removed. Raises CannotOpen,
-        DirectoryInUse."""
+        """Takes the directory and what is in it; asks no remote. A database that is damaged is put aside. Raises
+        CannotOpen, DirectoryInUse."""
         directory = self._config.directory
         files = BlockFiles(directory / "blocks")
         try:
@@ -83,11 +83,12 @@ class ReadCache:
             index = Index(database, files)
             try:
                 if fresh:
-                    _remove(path)
+                    _put_aside(path)
                 database.open()
                 index.open()
             except (CannotOpen, sqlite3.Error) as error:
-                if fresh or isinstance(error, DirectoryInUse):
+                is_damaged = isinstance(error.__cause__ or error, sqlite3.Error)  # else it is another program's
+                if fresh or not is_damaged:
                     raise CannotOpen(str(error)) from error
                 log.error("the cache begins empty: its database cannot be used", extra={"error": str(error)})
             else:
@@ -184,7 +185,8 @@ def _shown(row: Listed) -> dict[str, Any]:
     }
 
 
-def _remove(path: Path) -> None:
+def _put_aside(path: Path) -> None:
+    """For who wants to know what was the matter, or mistook the directory."""
     for suffix in ("", "-wal", "-shm"):
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{path}{suffix}")
+            os.replace(f"{path}{suffix}", f"{path}.damaged{suffix}")

@@ -48,13 +48,11 @@ async def change(filling: Filling, asker: Asker, request: S3Request) -> S3Respon
         return await _change_bucket(filling, asker, request)
     asker.begin_change(keys)
     try:
-        for at in keys:
-            await filling.unconfirm(at)
+        await filling.unconfirm(keys)
         with written(filling, request) as body:
             response = await filling.inner(request)
             if 200 <= response.status < 300 and not (isinstance(response.body, bytes) and is_error(response.body)):
-                for at in keys:
-                    await filling.remove(at)
+                await filling.remove(keys)
                 if body is not None and asker.is_alone(keys[0]):
                     body.keep(response)
         return response

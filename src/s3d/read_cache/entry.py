@@ -18,6 +18,8 @@ Key = tuple[str, bytes]
 """Bucket, key."""
 
 _ABSENT, _PRESENT, _CHECKED = 0, 1, 2
+_OF_A_HANDLE = 1 << 17
+"""Bytes that an open file weighs: it costs next to none, but a process may have 1,024 of them, or few more."""
 _AS_KNOWN = bytes((0,)) + bytes((1,)) * 255
 _CHECKED_FOR = 600.0
 """Seconds for which a block that was compared with its checksum is not compared again."""
@@ -87,7 +89,7 @@ class Entry:
 
     def weight(self) -> int:
         """Bytes of memory, roughly."""
-        return 1500 + len(self.data or b"") + 5 * len(self._blocks) + (65536 if self.handle is not None else 0)
+        return 1500 + len(self.data or b"") + 5 * len(self._blocks) + (_OF_A_HANDLE if self.handle is not None else 0)
 
     # Blocks.
 
@@ -151,7 +153,7 @@ class Entry:
     def unchecked(self, first: int, last: int, now: float) -> tuple[int, int] | None:
         """The span of blocks among these that have to be compared with their checksums before they are used."""
         assert self.handle is not None  # noqa: S101  who reads has opened it
-        stamp = stamp_of(self.handle)
+        stamp = stamp_of(self.handle) if not self.fetches else self._stamp  # what is being fetched changes the file
         if stamp != self._stamp or not 0 <= now - self._checked_at < _CHECKED_FOR:
             self._stamp, self._checked_at = stamp, now
             self._blocks = self._blocks.replace(bytes((_CHECKED,)), bytes((_PRESENT,)))

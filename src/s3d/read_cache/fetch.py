@@ -31,7 +31,7 @@ _TRIES = 3
 """Times that a fetch is taken up again without a byte in between."""
 _PAUSES = (0.1, 0.5)
 """Seconds before the second and third."""
-_BUFFER = 4 << 20
+_BUFFER = 1 << 20
 """Bytes that may wait for the disk."""
 _KEEP_EVERY = 2.0
 """Seconds between two commits of what came."""

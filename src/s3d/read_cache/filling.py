@@ -40,13 +40,15 @@ class Filling:
         self._weights: dict[Key, int] = {}
         self._memory = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._fetching: set[asyncio.Task[None]] = set()  # of those
         self._to = Files(inner, files, index, self.drop, self._came)
 
     async def close(self) -> None:
-        """Ends what is going on, and lets go of files."""
-        for task in list(self._tasks):
+        """Ends fetches, waits for what is being written down, and lets go of files."""
+        for task in list(self._fetching):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
         for entry in self._entries.values():
             entry.close()
         self._entries.clear()
@@ -86,21 +88,23 @@ class Filling:
         if not entry.gone:
             self._forget(entry.at)
             entry.gone = True
-            await self._quietly(self._index.remove(entry.at))
+            await self._quietly(self._index.remove([entry.at]))
 
-    async def remove(self, at: Key) -> None:
-        """Whatever there is of a key goes, durably. S3Error."""
-        entry = self.find(at)
-        self._forget(at)
-        if entry is not None:
-            await self._index.remove(at)
+    async def remove(self, keys: Iterable[Key]) -> None:
+        """Whatever there is of these keys goes, durably. S3Error."""
+        found = [at for at in keys if self.find(at) is not None]
+        for at in found:
+            self._forget(at)
+        if found:
+            await self._index.remove(found)
 
-    async def unconfirm(self, at: Key) -> None:
-        """Whatever there is of a key is to be confirmed before it is used, durably. S3Error."""
-        entry = self.find(at)
-        if entry is not None:
+    async def unconfirm(self, keys: Iterable[Key]) -> None:
+        """Whatever there is of these keys is to be confirmed before it is used, durably. S3Error."""
+        found = [entry for entry in map(self.find, keys) if entry is not None]
+        for entry in found:
             entry.ask = True
-            await self._index.unconfirm(at)
+        if found:
+            await self._index.unconfirm([entry.at for entry in found])
 
     async def distrust(self, bucket: str) -> None:
         """The same for a bucket."""
@@ -168,7 +172,9 @@ class Filling:
         if not self.room.make(entry, size):
             return None
         fetch = Fetch(self._to, entry, first, last, ahead=ahead)
-        self.spawn(self._run(fetch, response, size), entry)
+        task = self.spawn(self._run(fetch, response, size), entry)
+        self._fetching.add(task)
+        task.add_done_callback(self._fetching.discard)
         return fetch
 
     async def _run(self, fetch: Fetch, response: S3Response | None, size: int) -> None:
@@ -183,13 +189,14 @@ class Filling:
             self.room.changed(entry, size)
             self._weigh(entry)
 
-    def spawn(self, work: Coroutine[Any, Any, None], entry: Entry | None = None) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None], entry: Entry | None = None) -> asyncio.Task[None]:
         """Runs in the background; what the disk does not take is lost, and told. ``entry`` stays in memory meanwhile."""
         if entry is not None:
             entry.busy += 1
         task = asyncio.get_running_loop().create_task(self._quietly(work))
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._ended(done, entry))
+        return task
 
     def _ended(self, task: asyncio.Task[None], entry: Entry | None) -> None:
         self._tasks.discard(task)

@@ -162,14 +162,19 @@ class Index:
 
         await self._database.change(change, soon=False)
 
-    async def unconfirm(self, at: Key) -> bool:
-        """Whatever is known of a key is to be confirmed before it is used. Whether there is an entry."""
+    async def unconfirm(self, keys: Sequence[Key]) -> None:
+        """Whatever is known of these keys is to be confirmed before it is used."""
         update = "UPDATE entry SET ask = 1 WHERE bucket = ? AND key = ?"
-        return await self._database.change(lambda connection: connection.execute(update, at).rowcount > 0)
+        await self._database.change(lambda connection: connection.executemany(update, keys) and None)
 
-    async def remove(self, at: Key) -> None:
-        """The entry of a key goes, with its bytes."""
-        await self._database.change(lambda c: self._remove(c, _OF_KEY, at))
+    async def remove(self, keys: Sequence[Key]) -> None:
+        """The entries of these keys go, with their bytes."""
+
+        def change(connection: Connection) -> None:
+            for at in keys:
+                self._remove(connection, _OF_KEY, at)
+
+        await self._database.change(change)
 
     async def distrust(self, bucket: str) -> None:
         """All that was confirmed of a bucket up to now is to be confirmed again."""

@@ -160,6 +160,7 @@ class Room:
         if (excess > 0 or more > 0) and not self._evict(excess, more, entry.at):
             return False
         self.reserved += size
+        self._free -= size
         return True
 
     def _short(self, size: int) -> int:

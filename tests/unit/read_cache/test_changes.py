@@ -196,7 +196,7 @@ async def test_a_start_after_a_change_that_was_cut_off(tmp_path: Path) -> None:
         await it.put("k", b"old")
         await it.get("k")
         await it.written_down()
-        await it.cache._filling.unconfirm((BUCKET, b"k"))
+        await it.cache._filling.unconfirm([(BUCKET, b"k")])
         it.cache._filling._entries.clear()
         await it.put("k", b"new")
         assert (await it.get("k")).body == b"new"

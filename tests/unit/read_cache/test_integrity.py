@@ -120,6 +120,24 @@ async def test_a_damaged_database(tmp_path: Path, content: bytes, caplog: pytest
     assert ("begins empty" in caplog.text) == bool(content)
 
 
+async def test_what_is_not_ours_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "cache.db") as database:
+        database.execute("CREATE TABLE theirs (x)")
+    theirs = tmp_path / "blocks" / "ab" / "theirs"
+    theirs.parent.mkdir(parents=True)
+    theirs.touch()
+    cache = ReadCache(ReadCacheConfig(tmp_path), None)  # type: ignore[arg-type]
+    with pytest.raises(CannotOpen, match="another program"):
+        await cache.open()
+    await cache.close()
+    with sqlite3.connect(tmp_path / "cache.db") as database:
+        assert database.execute("SELECT count(*) FROM theirs").fetchone() == (0,)
+    (tmp_path / "cache.db").unlink()
+    async with caching(tmp_path) as it:
+        await it.cache._sweep  # type: ignore[misc]
+    assert theirs.exists()
+
+
 async def test_a_database_that_fails_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Reads go on without it."""
     async with caching(tmp_path) as it:
