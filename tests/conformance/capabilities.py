@@ -268,7 +268,8 @@ _MOTO = {
 
 _QUEUE: dict[str, str] = {}
 
-NOT_FOR = {"queue": {"test_versions", "test_version_lists"}}
+_OF_VERSIONS = {"test_versions", "test_version_lists"}
+NOT_FOR = {"queue": _OF_VERSIONS, "queue-and-cache": _OF_VERSIONS}
 """Files of tests that a backend is not there for: they need the version of each put, which a pending one does not have."""
 
 CAPABILITIES: dict[str, dict[str, str]] = {
@@ -278,6 +279,7 @@ CAPABILITIES: dict[str, dict[str, str]] = {
     "standalone-stack": {},
     "queue": _QUEUE,
     "cache": {},
+    "queue-and-cache": _QUEUE,
     "remote-seaweedfs": _SEAWEEDFS,
     "remote-moto": _MOTO,
 }

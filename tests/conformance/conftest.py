@@ -65,14 +65,12 @@ async def backend(request: pytest.FixtureRequest) -> AsyncIterator[Backend]:
             yield await stack.enter_async_context(_remote(request.getfixturevalue(PEERS[request.param]).url))
             return
         inner: Backend = Memory()
-        if request.param == "queue":
-            directory = request.getfixturevalue("tmp_path") / "queue"
-            yield await stack.enter_async_context(_behind_a_queue(inner, directory))
-            return
-        if request.param == "cache":
+        if request.param in ("cache", "queue-and-cache"):
             directory = request.getfixturevalue("tmp_path") / "cache"
-            yield await stack.enter_async_context(_behind_a_cache(inner, directory))
-            return
+            inner = await stack.enter_async_context(_behind_a_cache(inner, directory))
+        if request.param in ("queue", "queue-and-cache"):
+            directory = request.getfixturevalue("tmp_path") / "queue"
+            inner = await stack.enter_async_context(_behind_a_queue(inner, directory))
         if request.param.startswith("standalone"):
             inner = await stack.enter_async_context(_standalone(request.getfixturevalue("standalone_directory")))
         yield await stack.enter_async_context(_behind_a_server(inner)) if "stack" in request.param else inner
