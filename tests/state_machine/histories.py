@@ -50,6 +50,13 @@ class Histories:
         self._store = store
         self._wrong = wrong
         self._of: dict[Place, History] = {}
+        self._without: set[str] = set()
+
+    def note(self, queue: WriteQueue, bucket: str) -> None:
+        """Before a request: whether the queue holds that the bucket has no versions. It may hear otherwise meanwhile."""
+        self._without.discard(bucket)
+        if queue._queue.journal.versioning(bucket) == "":
+            self._without.add(bucket)
 
     def places(self, bucket: str) -> list[Place]:
         return [place for place in self._of if place[0] == bucket]
@@ -123,7 +130,7 @@ class Histories:
 
     def _may_go(self, queue: WriteQueue, place: Place, history: History, entry: Entry) -> bool:
         """In a bucket without versions, and tags: with an object that was refused and replaced, and where others came."""
-        if queue._queue.journal.versioning(place[0]) == "":
+        if place[0] in self._without or queue._queue.journal.versioning(place[0]) == "":
             return True
         content = [other for other in history.entries if other.kind != TAG]
         before = [other for other in content if other.seq < entry.seq]

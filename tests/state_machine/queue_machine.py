@@ -185,6 +185,8 @@ class QueueMachine(Machine):
 
     def begin(self, operation: str, members: Members, body: bytes | None = None) -> Asked:
         here, number = self._must_be_here(operation, members), f"c{next(self.numbers)}"
+        if "Bucket" in members:
+            self.histories.note(self.it, members["Bucket"])
         return Asked(operation, members, body, number, here, self.is_calm(), self.faulty.injected)
 
     async def ask(self, asked: Asked) -> None:

@@ -10,7 +10,7 @@ from hypothesis.stateful import initialize, precondition, rule
 from state_machine.arrived import Arrived
 from state_machine.bucket_rules import BucketRules
 from state_machine.compare import Members, Outcome, difference
-from state_machine.faulty import CONFLICT, KINDS, REFUSED, Fault, Place
+from state_machine.faulty import CONFLICT, KINDS, REFUSED, Fault
 from state_machine.material import TAGGINGS
 from state_machine.object_rules import NUMBERS
 from state_machine.queue_machine import VERSIONS, Asked, place_of
@@ -288,18 +288,13 @@ class QueueRules(Arrived, BucketRules, UploadRules):
             asked = self._change(name, self.profile.keys[key], kind, body, tags, {})
             self.runner.run(self.ask(asked))
             self.settle(asked)
-        self.loose.update(place for place in self.histories.places(name) if self._may_be_there(place))
+        self.loose.update(self.histories.places(name))  # some may be there already, or on their way
         for place in self.histories.places(name):
             self.histories.refresh(self.it, place)
         self.elsewhere("PutBucketVersioning", _versioning(name, status))
         for place in self.histories.places(name):
             self.histories.rebuild(place)
         self.pause(before)
-
-    def _may_be_there(self, place: Place) -> bool:
-        """Whether the remote may have an operation that waits."""
-        waiting = self.it.of_key(*place)
-        return any(self._is_on_its_way(o) or (o.attempts and place in self.faulty.unsure) for o in waiting)
 
     # Rules of others, as they are for a queue.
 

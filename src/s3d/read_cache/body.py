@@ -90,6 +90,7 @@ class Content(AsyncGenerator[Piece, None]):
 async def _pieces(filling: Filling, entry: Entry, offset: int, length: int) -> AsyncGenerator[Piece, None]:
     position, end = offset, offset + length
     last = blocks_of(end)
+    await _first_missing(filling, entry, offset // BLOCK, last)
     while position < end:
         block = position // BLOCK
         if entry.inline and entry.data is not None:
@@ -111,6 +112,19 @@ async def _pieces(filling: Filling, entry: Entry, offset: int, length: int) -> A
             async for piece in _past(filling, entry, position, end):
                 yield piece
             return
+
+
+async def _first_missing(filling: Filling, entry: Entry, first: int, last: int) -> None:
+    """Waits for the first block that is not here, before any is handed out: if the remote has another version now, the
+    answer can begin anew. Raises S3Error."""
+    missing = first if entry.inline else entry.run(first, last)
+    if missing in (first, last):
+        return
+    fetch = _covering(entry, missing) or _begin(filling, entry, missing, last)
+    while fetch in entry.fetches and not entry.has(missing, missing + 1):
+        await entry.change()
+    if fetch is not None and fetch.error is not None and not fetch.is_unkept:
+        raise fetch.error
 
 
 def read_ahead(filling: Filling, entry: Entry, offset: int, length: int) -> None:

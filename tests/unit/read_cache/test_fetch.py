@@ -231,3 +231,19 @@ async def test_a_full_disk_lets_the_bytes_go_by(
         assert found.body == BODY
         monkeypatch.undo()
         assert (await it.get("k")).body == BODY
+
+
+async def test_a_remote_that_ignores_if_match(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", BODY)
+        await it.get("k", Range="bytes=0-9")
+        await it.put("k", BODY[::-1])
+        send = it.remote.inner
+
+        class Ignoring:
+            async def __call__(self, request: S3Request) -> S3Response:
+                request.headers.pop("If-Match", None)
+                return await send(request)
+
+        it.remote.inner = Ignoring()  # type: ignore[assignment]
+        assert (await it.get("k")).body == BODY[::-1]
