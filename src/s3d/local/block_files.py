@@ -100,6 +100,28 @@ def write_blocks(handle: int, first: int, data: bytes) -> list[int]:
     return [checksum(view[start : start + BLOCK]) for start in range(0, len(data), BLOCK)]
 
 
+async def write(handle: int, first: int, data: bytes) -> list[int]:
+    """`write_blocks` in a thread, which goes on if nobody waits any more: with a descriptor of its own."""
+    return await _in_thread(write_blocks, handle, first, data)
+
+
+async def damaged(handle: int, first: int, size: int, expected: Sequence[int]) -> list[int]:
+    """The same for `damaged_blocks`."""
+    return await _in_thread(damaged_blocks, handle, first, size, expected)
+
+
+async def _in_thread(function: Callable[..., list[int]], handle: int, *arguments: object) -> list[int]:
+    own = os.dup(handle)
+
+    def run() -> list[int]:
+        try:
+            return function(own, *arguments)
+        finally:
+            os.close(own)
+
+    return await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, run))
+
+
 def damaged_blocks(handle: int, first: int, size: int, expected: Sequence[int]) -> list[int]:
     """Numbers of those blocks from ``first`` on that have another checksum than expected; ``size``: bytes of the object.
     What cannot be read is damaged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
@@ -85,6 +86,7 @@ class Asker:
         self._filling = filling
         self._questions: dict[Key, _Question] = {}
         self._changing: Counter[Key] = Counter()
+        self._changing_buckets: Counter[str] = Counter()
         self._contested: set[Key] = set()
         self._remembered: OrderedDict[Key, tuple[float, Outcome]] = OrderedDict()
         self._away_until = 0.0
@@ -133,8 +135,19 @@ class Asker:
         """Whether no other change of the key was under way during the one that is: what this one wrote is there now."""
         return at not in self._contested
 
+    def begin_bucket(self, bucket: str) -> None:
+        """Anything in it may change."""
+        self._changing_buckets[bucket] += 1
+        self.invalidate_all()
+
+    def end_bucket(self, bucket: str) -> None:
+        self._changing_buckets[bucket] -= 1
+        if not self._changing_buckets[bucket]:
+            del self._changing_buckets[bucket]
+        self.invalidate_all()
+
     def invalidate_all(self) -> None:
-        """The same for every key."""
+        """What is being asked, of whatever key, does not count."""
         for at in list(self._questions):
             self._invalidate(at)
         self._remembered.clear()
@@ -149,7 +162,14 @@ class Asker:
 
     async def confirm(self, at: Key, entry: Entry | None) -> Outcome:
         """Asks for the headers only: HeadObject, with If-None-Match if there is an entry."""
-        return await self._ask(at, lambda question: self._confirm(question, at, entry))
+        if entry is None:
+            return await self._ask(at, lambda question: self._confirm(question, at, None))
+        entry.busy += 1  # it stays in memory
+        try:
+            return await self._ask(at, lambda question: self._confirm(question, at, entry))
+        finally:
+            entry.busy -= 1
+            self._filling.release(entry)
 
     async def open(self, at: Key, wanted: str | None) -> Outcome:
         """Asks for an object that is not here, with its bytes, or those of a range (the client's header)."""
@@ -161,14 +181,16 @@ class Asker:
             question = self._questions.get(at)
             if question is None:
                 question = self._questions[at] = _Question(work)
-            try:
-                outcome = await asyncio.shield(question.task)
-            finally:
-                if question.task.done() and self._questions.get(at) is question:
-                    del self._questions[at]
+                question.task.add_done_callback(functools.partial(self._answered, at, question))
+            outcome = await asyncio.shield(question.task)
             if not isinstance(outcome, Away):
                 break
         return outcome
+
+    def _answered(self, at: Key, question: _Question, _: object) -> None:
+        """Also if nobody waits any more: what it learnt is of that moment, and not for who asks later."""
+        if self._questions.get(at) is question:
+            del self._questions[at]
 
     async def _confirm(self, question: _Question, at: Key, entry: Entry | None) -> Outcome:
         members: dict[str, Any] = {"Bucket": at[0], "Key": key_text(at[1]), "ChecksumMode": "ENABLED"}
@@ -186,6 +208,8 @@ class Asker:
         found = described(response)
         if entry is not None and not entry.gone and (found.etag, found.size) == (entry.etag, entry.size):
             return self._kept(question, entry, found)
+        if entry is not None and self._counts(question, at):
+            await self._filling.drop(entry)
         return self._unkept(question, at, found, response) or self._current(question, at, found)
 
     async def _open(self, question: _Question, at: Key, wanted: str | None) -> Outcome:
@@ -259,7 +283,7 @@ class Asker:
 
     def _counts(self, question: _Question, at: Key) -> bool:
         """Whether an answer says what there is now: no change of the key is under way, or was since it was asked."""
-        return question.valid and not self._changing[at]
+        return question.valid and at not in self._changing and at[0] not in self._changing_buckets
 
     def _remember(self, question: _Question, at: Key, outcome: Outcome, seconds: float) -> Outcome:
         if self._counts(question, at) and seconds > 0:

@@ -15,7 +15,7 @@ from s3d.local.block_files import BlockFiles
 from s3d.local.database import Database
 from s3d.local.directory import CannotOpen, Lock, make
 from s3d.read_cache.ask import Asker
-from s3d.read_cache.changes import change, changes_objects
+from s3d.read_cache.changes import CannotRemember, change, changes_objects
 from s3d.read_cache.config import ReadCacheConfig
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.index import Index, Listed
@@ -48,14 +48,18 @@ class ReadCache:
         self._asker: Asker
         self._reads: Reads
         self._sweep: asyncio.Task[None] | None = None
+        self._is_off = False
 
     async def __call__(self, request: S3Request) -> S3Response:
-        if self._database is None or not (request.bucket or "").isascii():  # no bucket has such a name
+        if self._database is None or self._is_off or not (request.bucket or "").isascii():  # no bucket has such a name
             return await self._inner(request)
         if request.operation in READS:
             return await self._reads.read(request)
         if changes_objects(request):
-            return await change(self._filling, self._asker, request)
+            try:
+                return await change(self._filling, self._asker, request)
+            except CannotRemember as error:
+                self._give_up(error)
         return await self._inner(request)
 
     async def open(self) -> None:
@@ -107,11 +111,20 @@ class ReadCache:
             self._database = None
         self._lock.release()
 
+    def _give_up(self, error: CannotRemember) -> None:
+        """Without its database the cache cannot keep its promises: it is off, and the next start begins empty."""
+        if not self._is_off:
+            self._is_off = True
+            log.error("the read cache is off until the next start: its disk fails", extra={"error": str(error)})
+            with contextlib.suppress(OSError):
+                _put_aside(self._config.directory / _DATABASE)
+
     def document(self) -> dict[str, Any]:
         """For the status page. Sizes in bytes."""
         counts, room = self._reads.counts, self._filling.room
         answered = counts.hit + counts.revalidated + counts.stale + counts.miss
         return {
+            "off": self._is_off,
             "bytes": room.stored,
             "files": room.count,
             "max_size": self._config.max_size,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from s3d.local.block_files import BLOCK, blocks_of, damaged_blocks
+from s3d.local.block_files import BLOCK, blocks_of, damaged
 from s3d.read_cache.entry import Entry
 from s3d.read_cache.fetch import Fetch, get_range, offset_of, pieces_of
 from s3d.read_cache.filling import Filling
@@ -170,17 +169,18 @@ async def _checked(filling: Filling, entry: Entry, first: int, last: int) -> boo
         crcs = entry.crcs(*span)
         entry.readers += 1  # the file stays open
         try:
-            damaged = await asyncio.to_thread(damaged_blocks, entry.handle, span[0], entry.size, crcs)
+            wrong = await damaged(entry.handle, span[0], entry.size, crcs)
         finally:
             entry.readers -= 1
+            filling.release(entry)
     except OSError as error:
         log.warning("a file of the cache cannot be read, and is fetched again", extra={"error": str(error)})
-        damaged, span = list(range(first, last)), (first, last)
-    if damaged:
-        log.warning("blocks of the cache are damaged, and are fetched again", extra={"blocks": len(damaged)})
-        filling.lost(entry, damaged)
+        wrong, span = list(range(first, last)), (first, last)
+    if wrong:
+        log.warning("blocks of the cache are damaged, and are fetched again", extra={"blocks": len(wrong)})
+        filling.lost(entry, wrong)
     entry.checked(*span)
-    return not damaged
+    return not wrong
 
 
 def _file_range(entry: Entry, offset: int, length: int) -> FileRange:

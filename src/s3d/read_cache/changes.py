@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import sqlite3
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from s3d.read_cache.ask import Asker
 from s3d.read_cache.entry import Key
 from s3d.read_cache.filling import Filling
+from s3d.read_cache.index import logged
 from s3d.read_cache.written import written
 from s3d.s3 import codec
 from s3d.s3.codec.remote_error import is_error
@@ -15,6 +18,8 @@ from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response
 from s3d.s3.routing import UNKNOWN
 from s3d.standalone.version import key_bytes
+
+log = logging.getLogger("s3d.read_cache")
 
 _READS = ("GET", "HEAD", "OPTIONS")
 _CHANGES_NO_OBJECT = frozenset(
@@ -33,6 +38,10 @@ _DOCUMENT = 4 << 20
 """Bytes of a DeleteObjects document at most: 1,000 keys of 1,024 bytes, escaped."""
 
 
+class CannotRemember(Exception):
+    """The disk does not take that an object is about to change: what is known of it cannot be used any more."""
+
+
 def changes_objects(request: S3Request) -> bool:
     """Whether the answers to reads may be others after this request. What the model does not know may do anything."""
     if request.method in _READS or request.operation in _CHANGES_NO_OBJECT:
@@ -42,17 +51,17 @@ def changes_objects(request: S3Request) -> bool:
 
 async def change(filling: Filling, asker: Asker, request: S3Request) -> S3Response:
     """Sends the request. Before that, and until its answer is here, what is known of its keys counts for nothing; after it
-    what was changed is gone. Raises what the inner Backend raises, S3Error of our own disk before it is sent."""
+    what was changed is gone. Raises what the inner Backend raises, and before anything is sent CannotRemember."""
     keys = await _keys(request)
     if keys is None:
         return await _change_bucket(filling, asker, request)
     asker.begin_change(keys)
     try:
-        await filling.unconfirm(keys)
+        await _before(filling.unconfirm(keys))
         with written(filling, request) as body:
             response = await filling.inner(request)
             if 200 <= response.status < 300 and not (isinstance(response.body, bytes) and is_error(response.body)):
-                await filling.remove(keys)
+                await _quietly(filling.remove(keys))
                 if body is not None and asker.is_alone(keys[0]):
                     body.keep(response)
         return response
@@ -63,13 +72,33 @@ async def change(filling: Filling, asker: Asker, request: S3Request) -> S3Respon
 async def _change_bucket(filling: Filling, asker: Asker, request: S3Request) -> S3Response:
     """Anything may be another thing afterwards."""
     bucket = request.bucket or ""
-    asker.invalidate_all()
-    await filling.distrust(bucket)
+    asker.begin_bucket(bucket)
     try:
-        return await filling.inner(request)
+        await _before(filling.distrust(bucket))
+        try:
+            return await filling.inner(request)
+        finally:
+            await _quietly(filling.distrust(bucket))
     finally:
-        asker.invalidate_all()
-        await filling.distrust(bucket)
+        asker.end_bucket(bucket)
+
+
+async def _before(work: Coroutine[Any, Any, None]) -> None:
+    """Raises CannotRemember: then nothing was sent."""
+    try:
+        await work
+    except (S3Error, sqlite3.Error) as error:
+        raise CannotRemember(str(error)) from error
+
+
+async def _quietly(work: Coroutine[Any, Any, None]) -> None:
+    """What is here is to be confirmed already: if the disk does not take more, the answer is given all the same."""
+    try:
+        await work
+    except S3Error as error:
+        logged(error)
+    except sqlite3.Error as error:
+        log.error("the database of the cache cannot be read", extra={"error": str(error)})
 
 
 async def _keys(request: S3Request) -> Sequence[Key] | None:

@@ -14,7 +14,7 @@ class ReadCacheConfig:
     max_size: int = 1_000_000_000
     """Of all blocks."""
     max_files: int = 100_000
-    """Objects of which there are bytes."""
+    """Objects of which something is here, if only their headers."""
     max_object: int | None = None
     """Of an object that is kept; None: as much as `max_size`."""
     max_age: float = 3600.0

@@ -138,6 +138,11 @@ class Entry:
             self._crcs[number] = crc
         self.tell()
 
+    def before_write(self) -> None:
+        """This process is about to change the file: what others have done to it so far is not to be forgotten."""
+        if self.handle is not None and self._stamp != (0, 0) and stamp_of(self.handle) != self._stamp:
+            self._blocks = self._blocks.replace(bytes((_CHECKED,)), bytes((_PRESENT,)))
+
     def known(self, blocks: Iterable[tuple[int, int]]) -> None:
         """What the database says of its blocks: number, checksum."""
         for number, crc in blocks:

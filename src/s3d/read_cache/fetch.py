@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
-from s3d.local.block_files import BLOCK, BlockFiles, write_blocks
+from s3d.local.block_files import BLOCK, BlockFiles, write
 from s3d.local.errors import refused
 from s3d.read_cache.answers import content_range
 from s3d.read_cache.entry import Entry, stamp_of
@@ -89,7 +89,10 @@ class Fetch:
             await self._to.drop(entry)
         except S3Error as error:
             self.error = error
-        except OSError as error:
+        except Exception as error:
+            if not isinstance(error, OSError):
+                self.error = S3Error("InternalError", "Fetching the object met a defect.")
+                raise
             self.error, self.is_unkept = refused(error, "writing to the cache"), True
         finally:
             entry.fetches.remove(self)
@@ -163,7 +166,9 @@ class Fetch:
             entry.tell()
             return
         handle = self._open()
-        crcs = await asyncio.to_thread(write_blocks, handle, self.next, data)
+        if len(entry.fetches) == 1:
+            entry.before_write()
+        crcs = await write(handle, self.next, data)
         entry.came(self.next, crcs, stamp_of(handle), time.time())
         self._arrived(data, self.next + len(crcs))
         if time.monotonic() - self._kept_at > _KEEP_EVERY:

@@ -40,11 +40,13 @@ class Filling:
         self._weights: dict[Key, int] = {}
         self._memory = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closing = False
         self._fetching: set[asyncio.Task[None]] = set()  # of those
         self._to = Files(inner, files, index, self.drop, self._came)
 
     async def close(self) -> None:
         """Ends fetches, waits for what is being written down, and lets go of files."""
+        self._is_closing = True
         for task in list(self._fetching):
             task.cancel()
         while self._tasks:
@@ -62,12 +64,14 @@ class Filling:
             self._entries.move_to_end(at)
             return entry
         try:
-            entry = self._index.find(at)
-        except (sqlite3.Error, ValueError) as error:
+            found = self._index.find(at)
+        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:
             log.error("the database of the cache cannot be read", extra={"error": str(error)})
             return None
-        if entry is None or self.room.is_forgotten(entry):  # its row is about to be removed
+        if found is None or self.room.is_forgotten(found[0]):  # its row is about to be removed
             return None
+        entry, stored = found
+        self.room.changed(entry.stored() - stored)
         self._remember(entry)
         return entry
 
@@ -75,7 +79,7 @@ class Filling:
         """A version that the remote has just confirmed: it replaces the one of its key."""
         self._forget(entry.at)
         self._remember(entry)
-        self.room.changed(entry, entry.stored())
+        self.room.add(entry)
         self.spawn(self._index.add(entry, used=self.room.comes_back(entry.at)), entry)
 
     def describe(self, entry: Entry) -> None:
@@ -91,20 +95,25 @@ class Filling:
             await self._quietly(self._index.remove([entry.at]))
 
     async def remove(self, keys: Iterable[Key]) -> None:
-        """Whatever there is of these keys goes, durably. S3Error."""
-        found = [at for at in keys if self.find(at) is not None]
+        """Whatever there is of these keys goes, durably. S3Error, sqlite3.Error."""
+        found = self._of_rows(keys)
         for at in found:
             self._forget(at)
         if found:
             await self._index.remove(found)
 
     async def unconfirm(self, keys: Iterable[Key]) -> None:
-        """Whatever there is of these keys is to be confirmed before it is used, durably. S3Error."""
-        found = [entry for entry in map(self.find, keys) if entry is not None]
-        for entry in found:
-            entry.ask = True
+        """Whatever there is of these keys is to be confirmed before it is used, durably. S3Error, sqlite3.Error."""
+        found = self._of_rows(keys)
+        for at in found:
+            if (entry := self._entries.get(at)) is not None:
+                entry.ask = True
         if found:
-            await self._index.unconfirm([entry.at for entry in found])
+            await self._index.unconfirm(found)
+
+    def _of_rows(self, keys: Iterable[Key]) -> list[Key]:
+        """Those of which there is something, in memory or as a row."""
+        return [at for at in keys if at in self._entries or self._index.has(at)]
 
     async def distrust(self, bucket: str) -> None:
         """The same for a bucket."""
@@ -126,7 +135,7 @@ class Filling:
         entry.lost(numbers)
         if entry.gone:
             return
-        self.room.changed(entry, entry.stored() - before)
+        self.room.changed(entry.stored() - before)
         self.spawn(self._index.lose(entry, numbers), entry)
 
     async def purge(self, rows: Sequence[Row]) -> None:
@@ -169,7 +178,7 @@ class Filling:
     ) -> Fetch | None:
         """Begins to fetch blocks; None: there is no room for them. ``ahead``: before anybody wants them."""
         size = min(last * BLOCK, entry.size) - first * BLOCK
-        if not self.room.make(entry, size):
+        if self._is_closing or not self.room.make(entry, size):
             return None
         fetch = Fetch(self._to, entry, first, last, ahead=ahead)
         task = self.spawn(self._run(fetch, response, size), entry)
@@ -186,7 +195,7 @@ class Filling:
     def _came(self, entry: Entry, size: int) -> None:
         self.room.release(size)
         if not entry.gone:
-            self.room.changed(entry, size)
+            self.room.changed(size)
             self._weigh(entry)
 
     def spawn(self, work: Coroutine[Any, Any, None], entry: Entry | None = None) -> asyncio.Task[None]:

@@ -23,7 +23,7 @@ from s3d.standalone.listing import behind
 log = logging.getLogger("s3d.read_cache")
 
 _FIND = """
-SELECT id, etag, size, headers, whole, confirmed, ask, file, data, crc FROM entry WHERE bucket = ? AND key = ?
+SELECT id, etag, size, headers, whole, confirmed, ask, file, data, crc, stored FROM entry WHERE bucket = ? AND key = ?
 """
 _MOVE = """
 UPDATE entry SET queue = 1, position = (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = 1) WHERE id = ?
@@ -37,8 +37,8 @@ _BEHIND_BUCKETS = "\x7f"
 _OF_KEY = "DELETE FROM entry WHERE bucket = ? AND key = ? RETURNING id, file"
 _OF_ID = "DELETE FROM entry WHERE id = ? RETURNING id, file"
 _ADD = """
-INSERT INTO entry (bucket, key, etag, size, headers, whole, confirmed, ask, stored, file, data, crc, queue, position)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = ?))
+INSERT INTO entry (id, bucket, key, etag, size, headers, whole, confirmed, ask, stored, file, data, crc, queue, position)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = ?))
 """
 
 
@@ -60,25 +60,28 @@ class Index:
         self._database = database
         self._files = files
         self._distrust: dict[str, float] = {}
+        self._last_id = 0
         self.stored = 0
-        """Bytes of all entries; ``count``: how many have any."""
+        """Bytes of all entries; ``count``: how many there are."""
         self.count = 0
 
     def open(self) -> None:
         """Reads what is there. Raises sqlite3.Error."""
         reader = self._database.reader
         self._distrust = dict(reader.execute("SELECT bucket, until FROM distrust"))
-        query = "SELECT coalesce(sum(stored), 0), count(*) FROM entry INDEXED BY entry_order WHERE stored > 0"
+        self._last_id = reader.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()[0]
+        query = "SELECT coalesce(sum(stored), 0), count(*) FROM entry INDEXED BY entry_order"
         self.stored, self.count = reader.execute(query).fetchone()
 
     # Reading.
 
-    def find(self, at: Key) -> Entry | None:
-        """The entry of a key. What is damaged is not found. Raises sqlite3.Error."""
+    def find(self, at: Key) -> tuple[Entry, int] | None:
+        """The entry of a key, and how many bytes its row says are here: what is damaged is not. Raises sqlite3.Error, and
+        for a row that makes no sense ValueError, TypeError, OverflowError."""
         row = self._database.reader.execute(_FIND, at).fetchone()
         if row is None:
             return None
-        number, etag, size, headers, whole, confirmed, ask, file, data, crc = row
+        number, etag, size, headers, whole, confirmed, ask, file, data, crc, stored = row
         entry = Entry(*at, etag, size, [(name, value) for name, value in json.loads(headers)], bool(whole))
         entry.id, entry.file, entry.data = number, file, data
         entry.confirmed = confirmed
@@ -88,7 +91,12 @@ class Index:
             entry.data = None
         if file is not None:
             entry.known(self._database.reader.execute("SELECT number, crc FROM block WHERE entry = ?", (number,)))
-        return entry
+        return entry, stored
+
+    def has(self, at: Key) -> bool:
+        """Whether there is a row of a key, also one that is about to go. Raises sqlite3.Error."""
+        query = "SELECT 1 FROM entry WHERE bucket = ? AND key = ?"
+        return self._database.reader.execute(query, at).fetchone() is not None
 
     def known_files(self, names: Sequence[str]) -> set[str]:
         """Which of these files have a row."""
@@ -121,8 +129,10 @@ class Index:
             crc = None if entry.data is None else checksum(entry.data)
             headers, queue = json.dumps(entry.headers), int(used)
             described = (*entry.at, entry.etag, entry.size, headers, entry.whole, entry.confirmed, entry.ask)
-            row = (*described, entry.stored(), entry.file, entry.data, crc, queue, queue)
-            entry.id = connection.execute(_ADD, row).lastrowid
+            self._last_id += 1  # never given twice, also if this transaction fails
+            row = (self._last_id, *described, entry.stored(), entry.file, entry.data, crc, queue, queue)
+            connection.execute(_ADD, row)
+            entry.id = self._last_id
             if entry.file is not None:
                 self._insert_blocks(connection, entry, entry.numbered(0, entry.count))
 

@@ -42,7 +42,7 @@ _FORGOTTEN = 100_000
 _LOOK_AT_DISK = 0.5
 """Seconds between two looks at what is free on the disk."""
 _NEXT = """
-SELECT id, bucket, key, stored, position FROM entry WHERE queue = ? AND position > ? AND stored > 0
+SELECT id, bucket, key, stored, position FROM entry WHERE queue = ? AND position > ?
 ORDER BY position LIMIT ?
 """
 
@@ -81,7 +81,7 @@ class Room:
         self._config = config
         self._hands = hands
         self.stored = stored
-        """Bytes of all entries; ``count``: how many have any; ``reserved``: bytes that are being fetched."""
+        """Bytes of all entries; ``count``: how many there are; ``reserved``: bytes that are being fetched."""
         self.count = count
         self.reserved = 0
         self.evicted = 0
@@ -109,20 +109,21 @@ class Room:
         found = hash(at)
         return self._ghosts[found % _TABLE] == found & 0xFFFFFFFF and found & 0xFFFFFFFF != 0
 
-    def changed(self, entry: Entry, difference: int) -> None:
+    def add(self, entry: Entry) -> None:
+        """A new one."""
+        self.count += 1
+        self.stored += entry.stored()
+        if self.count > self._config.max_files:
+            self._evict(0, self.count - self._config.max_files, entry.at)
+
+    def changed(self, difference: int) -> None:
         """So many bytes more, or less, are here of an entry."""
-        if not difference:
-            return
-        after = entry.stored()
-        before = after - difference
         self.stored += difference
-        self.count += (after > 0) - (before > 0)
 
     def forget(self, entry: Entry) -> None:
         """An entry in memory is not here any more; its row may be for a moment."""
-        stored = entry.stored()
-        self.stored -= stored
-        self.count -= stored > 0
+        self.stored -= entry.stored()
+        self.count -= 1
         if entry.id is not None:
             self._remember(entry.id)
 
@@ -130,7 +131,7 @@ class Room:
         """The same for one of which there is only the row, or not even that is true any more."""
         if row.id not in self._forgotten:
             self.stored -= row.stored
-            self.count -= row.stored > 0
+            self.count -= 1
             self._remember(row.id)
 
     def is_forgotten(self, entry: Entry) -> bool:
@@ -154,10 +155,8 @@ class Room:
 
     def make(self, entry: Entry, size: int) -> bool:
         """Reserves so many bytes for an entry, which may have to go from others. False: there is no room."""
-        files = 0 if entry.stored() else 1
         excess = max(self.stored + self.reserved + size - self._config.max_size, self._short(size))
-        more = self.count + files - self._config.max_files
-        if (excess > 0 or more > 0) and not self._evict(excess, more, entry.at):
+        if excess > 0 and not self._evict(excess, 0, entry.at):
             return False
         self.reserved += size
         self._free -= size

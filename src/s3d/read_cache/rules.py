@@ -76,7 +76,8 @@ def wanted(request: S3Request) -> Wanted | str:
 
 def unkept(headers: CIMultiDict[str], size: int | None, largest: int) -> str | None:
     """Why an object with these headers is not kept; None: it is."""
-    if size is None or not headers.get("ETag"):
+    etag = headers.get("ETag", "")
+    if size is None or not etag or etag.startswith("W/"):  # a weak one is that of several bodies
         return "encoded"
     if size > largest:
         return "size"

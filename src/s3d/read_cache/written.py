@@ -14,7 +14,7 @@ from email.utils import formatdate
 
 from multidict import CIMultiDict
 
-from s3d.local.block_files import BLOCK, write_blocks
+from s3d.local.block_files import BLOCK, write
 from s3d.read_cache.entry import Entry, stamp_of
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.rules import unkept
@@ -138,7 +138,7 @@ class Written:
         try:
             if entry.handle is None:
                 entry.file, entry.handle = self._filling.files.create()
-            crcs = await asyncio.to_thread(write_blocks, entry.handle, first, data)
+            crcs = await write(entry.handle, first, data)
             entry.came(first, crcs, stamp_of(entry.handle), time.time())
         except OSError as error:
             log.warning("what is written cannot be kept in the cache", extra={"error": str(error)})

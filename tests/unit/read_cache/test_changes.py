@@ -200,3 +200,24 @@ async def test_a_start_after_a_change_that_was_cut_off(tmp_path: Path) -> None:
         it.cache._filling._entries.clear()
         await it.put("k", b"new")
         assert (await it.get("k")).body == b"new"
+
+
+async def test_a_disk_that_fails_turns_the_cache_off(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Reads and changes go on; what was here is not used again."""
+    async with caching(tmp_path) as it:
+        await it.put("k", b"old")
+        await it.get("k")
+        await it.written_down()
+
+        async def full(*_: object) -> None:
+            raise S3Error("SlowDown", "no room on the disk")
+
+        it.cache._filling._index.unconfirm = full  # type: ignore[method-assign]
+        await call(it.cache, "PutObject", AT, b"new")
+        response = await it.cache(request("GetObject", "k"))
+        assert (response.body, "x-s3d-cache" in response.headers) == (b"new", False)
+        assert it.cache.document()["off"] is True
+        assert "off until the next start" in caplog.text
+    async with caching(tmp_path, it.remote) as again:
+        found = await again.get("k")
+        assert (found.said, found.body) == ("MISS", b"new")
