@@ -36,9 +36,16 @@ async def ready(filling: Filling, entry: Entry, offset: int, length: int) -> Res
         data = entry.data
         return None if data is None else data if length == entry.size else data[offset : offset + length]
     first, last = offset // BLOCK, blocks_of(offset + length)
-    if not entry.has(first, last) or not await _checked(filling, entry, first, last):
+    if not entry.has(first, last):
         return None
-    return _file_range(entry, offset, length)
+    entry.readers += 1  # its file stays open
+    try:
+        if not await _checked(filling, entry, first, last):
+            return None
+        return _file_range(entry, offset, length)
+    finally:
+        entry.readers -= 1
+        filling.release(entry)
 
 
 class Content(AsyncGenerator[Piece, None]):
@@ -158,7 +165,7 @@ def _begin(filling: Filling, entry: Entry, block: int, wanted: int) -> Fetch | N
 
 
 async def _checked(filling: Filling, entry: Entry, first: int, last: int) -> bool:
-    """Whether these blocks are what they were; those that are not are not here any more."""
+    """Whether these blocks are what they were; those that are not are not here any more. Who asks is one of its readers."""
     try:
         if entry.handle is None:
             assert entry.file is not None  # noqa: S101  blocks are in a file
@@ -167,12 +174,7 @@ async def _checked(filling: Filling, entry: Entry, first: int, last: int) -> boo
         if span is None:
             return True
         crcs = entry.crcs(*span)
-        entry.readers += 1  # the file stays open
-        try:
-            wrong = await damaged(entry.handle, span[0], entry.size, crcs)
-        finally:
-            entry.readers -= 1
-            filling.release(entry)
+        wrong = await damaged(entry.handle, span[0], entry.size, crcs)
     except OSError as error:
         log.warning("a file of the cache cannot be read, and is fetched again", extra={"error": str(error)})
         wrong, span = list(range(first, last)), (first, last)

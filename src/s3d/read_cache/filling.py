@@ -124,10 +124,10 @@ class Filling:
 
     def release(self, entry: Entry) -> None:
         """Somebody has read it."""
-        if entry.gone:
-            entry.close()
-        else:
+        if self._entries.get(entry.at) is entry:
             self._weigh(entry)
+        else:  # gone, or not remembered any more
+            entry.close()
 
     def lost(self, entry: Entry, numbers: Iterable[int]) -> None:
         """These blocks are damaged."""
