@@ -169,7 +169,6 @@ async def test_a_directory_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 async def test_no_descriptor_is_left(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
     async with caching(tmp_path) as it:
         for number in range(20):
             await it.put(f"k{number}", LARGE)
@@ -178,4 +177,5 @@ async def test_no_descriptor_is_left(tmp_path: Path) -> None:
         await it.cache.purge(BUCKET, "")
         for number in range(20):
             await it.get(f"k{number}")
-    assert len(os.listdir("/proc/self/fd")) == before
+    opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    assert [path for path in opened if path.startswith(str(tmp_path))] == []
