@@ -177,5 +177,10 @@ async def test_no_descriptor_is_left(tmp_path: Path) -> None:
         await it.cache.purge(BUCKET, "")
         for number in range(20):
             await it.get(f"k{number}")
-    opened = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
-    assert [path for path in opened if path.startswith(str(tmp_path))] == []
+    assert opened(tmp_path) == []
+
+
+def opened(directory: Path) -> list[str]:
+    """Files below it that this process has open."""
+    paths = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    return [path for path in paths if path.startswith(str(directory))]
