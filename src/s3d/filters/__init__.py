@@ -1,0 +1,1 @@
+"""The filter language: which objects a rule is about. Pure; see docs/filters.md."""
