@@ -1,0 +1,151 @@
+"""The process that evaluates a policy, seen from the daemon. See `worker`.
+
+rego-cpp is a shared library of C++. As regopy 1.5 ships it, loading time zones or writing a file breaks the heap of a
+process that has loaded other libraries before (``free(): invalid pointer``), and an evaluation cannot be interrupted. In
+a process of its own it takes nothing with it, and can be ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections import deque
+from pathlib import Path
+from typing import Any, cast
+
+from s3d.local.directory import CannotOpen
+from s3d.policy.answer import NoAnswer
+
+_SECRET = ("AWS_", "S3_", "S3D_")
+"""A policy can read the environment (``opa.runtime``): the settings are not its business."""
+_START = 30.0  # seconds: it takes 0.1
+_END = 2.0  # seconds in which it answers what it was asked
+
+
+class _Link(asyncio.Protocol):
+    """Answers come in the order of the questions."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[asyncio.Future[bytes]] = deque()
+        self.transport: asyncio.Transport | None = None
+        self._rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            answer = self.waiting.popleft()
+            if not answer.done():  # whoever asked gave up
+                answer.set_result(line)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        for answer in self.waiting:
+            if not answer.done():
+                answer.set_exception(NoAnswer("the engine ended"))
+        self.waiting.clear()
+
+
+class Engine:
+    """Starts the process. Raises CannotOpen if the policy cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  our own program
+                [sys.executable, "-P", "-m", "s3d.policy.worker", str(path)],
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=subprocess.DEVNULL,
+                env={name: value for name, value in os.environ.items() if not name.startswith(_SECRET)},
+                start_new_session=True,  # Ctrl-C on the daemon's terminal is not meant for it
+            )
+        self._link: _Link | None = None
+        self._linking: asyncio.Task[None] | None = None
+        self._ended = False
+        try:
+            _value(self._first_line(path))
+        except NoAnswer as error:
+            self.kill()
+            self._process.wait()
+            self._socket.close()
+            raise CannotOpen(str(error)) from error
+
+    @property
+    def ended(self) -> bool:
+        """Whether it answers no more questions."""
+        return self._ended or (self._link is not None and self._link.transport is None)
+
+    async def evaluate(self, document: dict[str, Any]) -> object:
+        """Raises NoAnswer."""
+        link = self._link or await self._linked()
+        if self._ended or link.transport is None:
+            raise NoAnswer("the engine ended")
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        link.waiting.append(answer)
+        link.transport.write(json.dumps(document).encode() + b"\n")
+        return _value(await answer)
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._ended = True
+        self._process.kill()
+
+    async def close(self) -> None:
+        """Ends it when it has answered what it was asked."""
+        self._ended = True
+        if self._linking is not None:
+            await self._linking
+        if self._link is None:
+            self._socket.close()
+        elif self._link.transport is not None:
+            self._link.transport.write_eof()
+        await asyncio.to_thread(self._wait)
+        if self._link is not None and self._link.transport is not None:
+            self._link.transport.close()
+
+    async def _linked(self) -> _Link:
+        """In a task: whoever asks first may give up meanwhile, and that would close the socket."""
+        if self._linking is None:
+            self._linking = asyncio.get_running_loop().create_task(self._connect())
+        await asyncio.shield(self._linking)
+        return cast("_Link", self._link)
+
+    async def _connect(self) -> None:
+        _, self._link = await asyncio.get_running_loop().create_unix_connection(_Link, sock=self._socket)
+
+    def _wait(self) -> None:
+        try:
+            self._process.wait(_END)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _first_line(self, path: Path) -> bytes:
+        """Raises NoAnswer."""
+        self._socket.settimeout(_START)
+        line = b""
+        try:
+            while not line.endswith(b"\n"):
+                data = self._socket.recv(1 << 16)
+                if not data:
+                    raise NoAnswer(f"the policy {path} cannot be used: the engine ended with {self._process.wait()}")
+                line += data
+        except TimeoutError as error:
+            raise NoAnswer(f"the policy {path} cannot be used: it takes longer than {_START:g} s") from error
+        self._socket.setblocking(False)
+        return line
+
+
+def _value(line: bytes) -> object:
+    """Raises NoAnswer."""
+    answer = json.loads(line)
+    if "error" in answer:
+        raise NoAnswer(answer["error"])
+    return answer["value"]
