@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import peers
 import pytest
+from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from e2e.cached import Cached, cached, said
 from e2e.queued import queued
@@ -59,7 +61,9 @@ def test_many_cold_readers_cost_one_transfer(cache: Cached, bucket: str) -> None
     with ThreadPoolExecutor(100) as readers:
         assert set(readers.map(read, range(100))) == {expected}
     assert len(body) <= cache.received() <= len(body) + 20 * HEADERS
-    assert len(cache.proxy.requests) == 1
+    assert [line for line in cache.proxy.requests if b"?tagging" not in line] == [
+        b"GET /%s/k HTTP/1.1" % bucket.encode()
+    ]
 
 
 def test_random_reads_cost_their_blocks(cache: Cached, bucket: str) -> None:
@@ -164,12 +168,23 @@ def test_what_is_written_is_not_fetched(cache: Cached, bucket: str) -> None:
     assert cache.received() < 10 * HEADERS
 
 
+def test_a_multipart_upload_is_not_fetched(cache: Cached, bucket: str) -> None:
+    body = os.urandom(21 * MIB + 5)
+    cache.client.upload_fileobj(io.BytesIO(body), bucket, "k", Config=TransferConfig(multipart_chunksize=5 * MIB))
+    before = cache.received()
+    assert cache.get(bucket, "k") == (body, "REVALIDATED")
+    assert cache.get(bucket, "k", Range="bytes=7000000-7000009") == (body[7000000:7000010], "HIT")
+    assert cache.received() - before < 10 * HEADERS
+
+
 def test_what_the_queue_pushed_is_not_fetched(seaweedfs: peers.Server, tmp_path: Path, proxy: FaultProxy) -> None:
     settings = {"S3D_READ_CACHE": "on", "S3D_READ_CACHE_FREE_SPACE": "0"}
     with queued(seaweedfs, tmp_path, proxy, **settings) as queue:
         name = queue.known_bucket(f"cache-{uuid.uuid4().hex[:12]}")
         body = os.urandom(5 * MIB)
         queue.client.put_object(Bucket=name, Key="k", Body=body)
+        config = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
+        queue.client.upload_fileobj(io.BytesIO(body * 3), name, "parts", Config=config)
         queue.drained()
         before = proxy.bytes["answer"]
         proxy.set("closed")
@@ -177,7 +192,8 @@ def test_what_the_queue_pushed_is_not_fetched(seaweedfs: peers.Server, tmp_path:
         assert (answer["Body"].read(), said(answer)) == (body, "STALE")
         proxy.set("pass")
         assert queue.client.get_object(Bucket=name, Key="k")["Body"].read() == body
-        assert proxy.bytes["answer"] - before < 20 * HEADERS
+        assert queue.client.get_object(Bucket=name, Key="parts")["Body"].read() == body * 3
+        assert proxy.bytes["answer"] - before < 40 * HEADERS
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
@@ -292,3 +308,38 @@ def test_the_command_line(cache: Cached, bucket: str) -> None:
     assert s3d("cache", "purge", f"{bucket}/a/") == "2 removed\n"
     assert json.loads(s3d("cache", "purge", "--all", "--json")) == {"done": 1}
     assert s3d("cache", "ls") == ""
+    assert s3d("cache", "warm", f"{bucket}/a/") == "2 fetched (6 bytes), 0 were here\n"
+    assert json.loads(s3d("cache", "warm", bucket, "--since", "1h", "--json"))["here"] == 2
+    assert s3d("cache", "warm", bucket, "--since", "2099-01-01") == "0 fetched (0 bytes), 0 were here\n"
+    assert cache.get(bucket, "a/1") == (b"a/1", "HIT")
+    s3d("cache", "pin", f"{bucket}/a/")
+    assert s3d("cache", "pins") == f"command  {bucket}/a/\n"
+    cache.direct.put_object(Bucket=bucket, Key="a/1", Body=b"new")
+    s3d("cache", "unpin", f"{bucket}/a/")
+    assert s3d("cache", "pins", "--json") == ""
+
+
+def test_what_the_command_line_cannot_do(cache: Cached, bucket: str, proxy: FaultProxy) -> None:
+    def s3d(*arguments: str) -> str:
+        command = [str(peers.BIN / "s3d"), *arguments, "--admin-endpoint", cache.server.extra["admin"]]
+        done = subprocess.run(command, env=peers.clean_env(), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 1, done.stdout
+        return done.stderr
+
+    assert "not pinned" in s3d("cache", "unpin", f"{bucket}/a/")
+    assert "no-such-bucket: The specified bucket does not exist" in s3d("cache", "warm", "no-such-bucket")
+    cache.direct.put_object(Bucket=bucket, Key="k", Body=b"k")
+    proxy.set("closed")
+    assert "came to no end" in s3d("cache", "warm", bucket)
+
+
+def test_a_tag_of_the_remote_pins(seaweedfs: peers.Server, tmp_path: Path, proxy: FaultProxy) -> None:
+    """Its object is there and fresh though nobody reads it again."""
+    with cached(seaweedfs, tmp_path, proxy, S3D_READ_CACHE_MAX_AGE="20s") as cache:
+        name = f"cache-{uuid.uuid4().hex[:12]}"
+        cache.direct.create_bucket(Bucket=name)
+        cache.direct.put_object(Bucket=name, Key="k", Body=b"one", Tagging="s3d.cache=pin")
+        assert cache.get(name, "k") == (b"one", "MISS")
+        wait_until(lambda: cache.status()["pins"] == 1)
+        cache.direct.put_object(Bucket=name, Key="k", Body=b"two", Tagging="s3d.cache=pin")
+        wait_until(lambda: cache.get(name, "k") == (b"two", "HIT"), seconds=30)

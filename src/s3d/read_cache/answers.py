@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 from multidict import CIMultiDict
 
@@ -19,6 +20,10 @@ from s3d.standalone.read import override
 CACHE = "x-s3d-cache"
 REASON = "x-s3d-cache-reason"
 STATE = "x-s3d-state"
+TAG_COUNT = "x-amz-tagging-count"
+"""On answers to GetObject, if the object has tags."""
+
+Headers = list[tuple[str, str]]
 
 HIT, MISS, STALE, REVALIDATED, BYPASS = "HIT", "MISS", "STALE", "REVALIDATED", "BYPASS"
 
@@ -26,6 +31,9 @@ _OF_ONE_ANSWER = frozenset(
     {"content-length", "content-range", "date", "x-amz-request-id", "x-amz-id-2", "transfer-encoding", "connection"}
 )
 _CHECKSUM = "x-amz-checksum-"
+_OF_NOT_MODIFIED = (
+    "ETag", "Last-Modified", "Cache-Control", "Content-Location", "Expires", "Vary", "x-amz-version-id",
+)  # fmt: skip
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
 
 
@@ -35,7 +43,7 @@ class Described:
 
     etag: str
     size: int | None
-    headers: list[tuple[str, str]]
+    headers: Headers
     whole: bool
 
 
@@ -71,7 +79,9 @@ def answer(request: S3Request, wanted: Wanted, entry: Entry, state: str) -> tupl
     headers = CIMultiDict(entry.headers)
     try:
         if wanted.conditional:
-            check_read_of(wanted.members, entry.etag.strip('"'), _modified(headers))
+            modified = _modified(headers)
+            members = wanted.members if modified is not None else _without_dates(wanted.members)
+            check_read_of(members, entry.etag.strip('"'), modified or 0)
         where = byte_range(_range(request, entry, headers), entry.size)
         override(request.query, headers)
     except S3Error as error:
@@ -99,7 +109,7 @@ def marked(response: S3Response, state: str, reason: str | None = None) -> S3Res
 
 def _range(request: S3Request, entry: Entry, headers: CIMultiDict[str]) -> str | None:
     condition = request.headers.get("If-Range")
-    if condition is not None and not is_unchanged(condition, entry.etag.strip('"'), _modified(headers)):
+    if condition is not None and not is_unchanged(condition, entry.etag.strip('"'), _modified(headers) or 0):
         return None
     return request.headers.get("Range")
 
@@ -107,16 +117,19 @@ def _range(request: S3Request, entry: Entry, headers: CIMultiDict[str]) -> str |
 def _marked(error: S3Error, headers: CIMultiDict[str], state: str) -> S3Error:
     said = dict(error.headers) | {CACHE: state, STATE: "remote"}
     if error.code == "NotModified":
-        said |= {
-            name: headers[name] for name in ("ETag", "Last-Modified", "Cache-Control", "Expires") if name in headers
-        }
-        if "x-amz-version-id" in headers:
-            said["x-amz-version-id"] = headers["x-amz-version-id"]
+        said.pop("Last-Modified", None)
+        said |= {name: headers[name] for name in _OF_NOT_MODIFIED if name in headers}
     return S3Error(error.code, error.message, elements=error.elements, headers=said)
 
 
-def _modified(headers: CIMultiDict[str]) -> int:
+def _modified(headers: CIMultiDict[str]) -> int | None:
+    """Unix seconds; None: the remote does not say, or nothing that is a date."""
     try:
         return int(parsedate_to_datetime(headers.get("Last-Modified", "")).timestamp())
     except ValueError:
-        return 0
+        return None
+
+
+def _without_dates(members: dict[str, Any]) -> dict[str, Any]:
+    """Conditions that need a date hold if there is none (RFC 9110 sections 13.1.3 and 13.1.4)."""
+    return {name: value for name, value in members.items() if not name.endswith("ModifiedSince")}

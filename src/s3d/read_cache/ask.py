@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from s3d.local.block_files import BLOCK, blocks_of
-from s3d.read_cache.answers import Described, described
+from s3d.read_cache.admission import Admission
+from s3d.read_cache.answers import TAG_COUNT, Described, Headers, described
 from s3d.read_cache.config import ReadCacheConfig
 from s3d.read_cache.entry import Entry, Key
 from s3d.read_cache.fetch import ask, discard, offset_of
@@ -70,19 +72,33 @@ Outcome = Current | Absent | Past | Away
 
 
 class _Question:
-    """One that is being asked. ``valid``: no change of the key has begun or ended since."""
+    """One that is being asked. ``valid``: no change of the key has begun or ended since. What the answer says may be of
+    the moment when it was ``asked``, in seconds since 1970; ``begun`` is that of the monotonic clock."""
 
     def __init__(self, work: Callable[[_Question], Coroutine[Any, Any, Outcome]]) -> None:
         self.valid = True
+        self.asked, self.begun = time.time(), time.monotonic()
         self.task = asyncio.get_running_loop().create_task(work(self))
         self.task.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+
+class Watch:
+    """Which keys changed through this daemon while something went on."""
+
+    def __init__(self) -> None:
+        self.keys: set[Key] = set()
+        self.all = False
+
+    def is_unchanged(self, at: Key) -> bool:
+        return not self.all and at not in self.keys
 
 
 class Asker:
     """Of one cache."""
 
-    def __init__(self, config: ReadCacheConfig, filling: Filling) -> None:
+    def __init__(self, config: ReadCacheConfig, filling: Filling, admission: Admission) -> None:
         self._config = config
+        self.admission = admission
         self._filling = filling
         self._questions: dict[Key, _Question] = {}
         self._changing: Counter[Key] = Counter()
@@ -90,6 +106,7 @@ class Asker:
         self._contested: set[Key] = set()
         self._remembered: OrderedDict[Key, tuple[float, Outcome]] = OrderedDict()
         self._away_until = 0.0
+        self._watches: list[Watch] = []
 
     async def close(self) -> None:
         """Ends questions that go on."""
@@ -146,13 +163,29 @@ class Asker:
             del self._changing_buckets[bucket]
         self.invalidate_all()
 
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[Watch]:
+        """What changes inside. A key that is being changed counts from its beginning on."""
+        watch = Watch()
+        watch.keys.update(self._changing)
+        watch.all = bool(self._changing_buckets)
+        self._watches.append(watch)
+        try:
+            yield watch
+        finally:
+            self._watches.remove(watch)
+
     def invalidate_all(self) -> None:
         """What is being asked, of whatever key, does not count."""
+        for watch in self._watches:
+            watch.all = True
         for at in list(self._questions):
             self._invalidate(at)
         self._remembered.clear()
 
     def _invalidate(self, at: Key) -> None:
+        for watch in self._watches:
+            watch.keys.add(at)
         question = self._questions.pop(at, None)
         if question is not None:
             question.valid = False
@@ -202,15 +235,16 @@ class Asker:
             return self._away(error)
         await discard(response)
         if response.status == 304 and entry is not None:
-            return self._kept(question, entry, None)
+            return await self._barred(question, entry, entry.headers) or self._kept(question, entry, None)
         if response.status != 200:
             return self._refused(question, at, response)
         found = described(response)
         if entry is not None and not entry.gone and (found.etag, found.size) == (entry.etag, entry.size):
-            return self._kept(question, entry, found)
+            return await self._barred(question, entry, found.headers) or self._kept(question, entry, found)
         if entry is not None and self._counts(question, at):
             await self._filling.drop(entry)
-        return self._unkept(question, at, found, response) or self._current(question, at, found)
+        past = await self._unkept(question, at, found, response)
+        return past or self._current(question, at, found)
 
     async def _open(self, question: _Question, at: Key, wanted: str | None) -> Outcome:
         members: dict[str, Any] = {"Bucket": at[0], "Key": key_text(at[1]), "ChecksumMode": "ENABLED"}
@@ -223,7 +257,8 @@ class Asker:
         if response.status not in (200, 206):
             return self._refused(question, at, response, await _code(response))
         found = described(response)
-        if (past := self._unkept(question, at, found, response)) is not None:
+        untagged = response.headers.get(TAG_COUNT, "0") == "0"
+        if (past := await self._unkept(question, at, found, response, untagged=untagged)) is not None:
             await discard(response)
             return past
         current = self._current(question, at, found)
@@ -239,18 +274,33 @@ class Asker:
         if last <= first or self._filling.fetch(entry, first, last, response) is None:
             self._filling.spawn(discard(response))
 
-    def _unkept(self, question: _Question, at: Key, found: Described, response: S3Response) -> Outcome | None:
+    async def _unkept(
+        self, question: _Question, at: Key, found: Described, response: S3Response, *, untagged: bool = False
+    ) -> Outcome | None:
         """Why a version is not kept; None: it is."""
         reason = unkept(response.headers, found.size, self._config.largest)
+        if reason is None and found.size is not None:
+            reason = await self.admission.of_version(at, found.headers, found.size, untagged=untagged)
+        return None if reason is None else self._remember(question, at, Past(reason), _UNKEPT_FOR)
+
+    async def _barred(self, question: _Question, entry: Entry, headers: Headers) -> Outcome | None:
+        """Why a version that is here is not kept any more; None: it is."""
+        reason = await self.admission.of_version(entry.at, headers, entry.size)
         if reason is None:
             return None
-        return self._remember(question, at, Past(reason), _UNKEPT_FOR)
+        if self._counts(question, entry.at):
+            await self._filling.drop(entry)
+        return self._remember(question, entry.at, Past(reason), _UNKEPT_FOR)
+
+    def forget(self, at: Key) -> None:
+        """What was learnt of a key that has no entry may not be true any more."""
+        self._remembered.pop(at, None)
 
     def _current(self, question: _Question, at: Key, found: Described) -> Current:
         assert found.size is not None  # noqa: S101  `unkept` has seen to it
         entry = Entry(*at, found.etag, found.size, found.headers, found.whole)
         if self._counts(question, at):
-            entry.confirmed, entry.ask = time.time(), False
+            entry.confirmed, entry.ask = question.asked, False
             self._filling.adopt(entry)
         else:
             entry.gone = True
@@ -260,7 +310,7 @@ class Asker:
         if found is not None:
             entry.headers, entry.whole = found.headers, True
         if self._counts(question, entry.at):
-            entry.confirmed, entry.ask = time.time(), False
+            entry.confirmed, entry.ask = question.asked, False
             self._filling.describe(entry)
         return Current(entry, kept=True)
 
@@ -287,7 +337,7 @@ class Asker:
 
     def _remember(self, question: _Question, at: Key, outcome: Outcome, seconds: float) -> Outcome:
         if self._counts(question, at) and seconds > 0:
-            self._remembered[at] = time.monotonic() + seconds, outcome
+            self._remembered[at] = question.begun + seconds, outcome
             self._remembered.move_to_end(at)
             if len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)

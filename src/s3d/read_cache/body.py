@@ -10,7 +10,7 @@ from typing import Any
 
 from s3d.local.block_files import BLOCK, blocks_of, damaged
 from s3d.read_cache.entry import Entry
-from s3d.read_cache.fetch import Fetch, get_range, offset_of, pieces_of
+from s3d.read_cache.fetch import Changed, Fetch, get_range, offset_of, pieces_of
 from s3d.read_cache.filling import Filling
 from s3d.s3.errors import S3Error
 from s3d.s3.message import FileRange, ResponseBody
@@ -96,7 +96,10 @@ class Content(AsyncGenerator[Piece, None]):
 async def _pieces(filling: Filling, entry: Entry, offset: int, length: int) -> AsyncGenerator[Piece, None]:
     position, end = offset, offset + length
     last = blocks_of(end)
-    await _first_missing(filling, entry, offset // BLOCK, last)
+    if not await _first_missing(filling, entry, offset // BLOCK, last):
+        async for piece in _past(filling, entry, position, end):
+            yield piece
+        return
     while position < end:
         block = position // BLOCK
         if entry.inline and entry.data is not None:
@@ -120,17 +123,47 @@ async def _pieces(filling: Filling, entry: Entry, offset: int, length: int) -> A
             return
 
 
-async def _first_missing(filling: Filling, entry: Entry, first: int, last: int) -> None:
+async def _first_missing(filling: Filling, entry: Entry, first: int, last: int) -> bool:
     """Waits for the first block that is not here, before any is handed out: if the remote has another version now, the
-    answer can begin anew. Raises S3Error."""
+    answer can begin anew. False: it cannot be kept. Raises S3Error."""
     missing = first if entry.inline else entry.run(first, last)
     if missing in (first, last):
-        return
+        return True
     fetch = _covering(entry, missing) or _begin(filling, entry, missing, last)
     while fetch in entry.fetches and not entry.has(missing, missing + 1):
         await entry.change()
-    if fetch is not None and fetch.error is not None and not fetch.is_unkept:
+    if fetch is None or fetch.is_unkept:
+        return False
+    if fetch.error is not None:
         raise fetch.error
+    return True
+
+
+async def fill(filling: Filling, entry: Entry) -> bool:
+    """Returns when all of it is here; False: there is no room. Raises S3Error, Changed."""
+    entry.readers += 1
+    try:
+        while (block := _missing(entry)) is not None:
+            fetch = _covering(entry, block) or _begin(filling, entry, block, entry.count)
+            if fetch is None:
+                return False
+            await entry.change()
+            if fetch.error is not None and not entry.has(block, block + 1):
+                if fetch.is_unkept:
+                    return False
+                raise fetch.error
+        return True
+    finally:
+        entry.readers -= 1
+        filling.release(entry)
+
+
+def _missing(entry: Entry) -> int | None:
+    """The first block that is not here."""
+    if entry.inline:
+        return None if entry.has(0, 1) else 0
+    end = entry.run(0, entry.count)
+    return None if end == entry.count else end
 
 
 def read_ahead(filling: Filling, entry: Entry, offset: int, length: int) -> None:
@@ -191,8 +224,12 @@ def _file_range(entry: Entry, offset: int, length: int) -> FileRange:
 
 
 async def _past(filling: Filling, entry: Entry, position: int, end: int) -> AsyncGenerator[Piece, None]:
-    """What cannot be kept goes by. Raises S3Error."""
-    response = await get_range(filling.inner, entry, position, end - position)
+    """What cannot be kept goes by. Raises S3Error, Changed."""
+    try:
+        response = await get_range(filling.inner, entry, position, end - position)
+    except Changed:
+        await filling.drop(entry)
+        raise
     left, skip = end - position, position - offset_of(response)
     pieces = pieces_of(response.body)
     try:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import Coroutine, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from s3d.read_cache.ask import Asker
 from s3d.read_cache.entry import Key
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.index import logged
-from s3d.read_cache.written import written
+from s3d.read_cache.tags import Tagged
+from s3d.read_cache.uploads import Completed, Uploads
+from s3d.read_cache.written import Written, written
 from s3d.s3 import codec
 from s3d.s3.codec.remote_error import is_error
 from s3d.s3.errors import S3Error
@@ -33,9 +36,11 @@ _CHANGES_NO_OBJECT = frozenset(
         "UploadPartCopy",
     }
 )
+_MAKES_OBJECT = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
 _OF_SEVERAL_KEYS = (UNKNOWN, "RenameObject")
+_WITH_DOCUMENT = ("DeleteObjects", "CompleteMultipartUpload", "PutObjectTagging", "PutBucketTagging")
 _DOCUMENT = 4 << 20
-"""Bytes of a DeleteObjects document at most: 1,000 keys of 1,024 bytes, escaped."""
+"""Bytes of a document at most: 1,000 keys of 1,024 bytes, escaped; 10,000 parts."""
 
 
 class CannotRemember(Exception):
@@ -49,24 +54,71 @@ def changes_objects(request: S3Request) -> bool:
     return request.bucket is not None
 
 
-async def change(filling: Filling, asker: Asker, request: S3Request) -> S3Response:
-    """Sends the request. Before that, and until its answer is here, what is known of its keys counts for nothing; after it
-    what was changed is gone. Raises what the inner Backend raises, and before anything is sent CannotRemember."""
-    keys = await _keys(request)
-    if keys is None:
-        return await _change_bucket(filling, asker, request)
-    asker.begin_change(keys)
-    try:
-        await _before(filling.unconfirm(keys))
-        with written(filling, request) as body:
-            response = await filling.inner(request)
-            if 200 <= response.status < 300 and not (isinstance(response.body, bytes) and is_error(response.body)):
-                await _quietly(filling.remove(keys))
-                if body is not None and asker.is_alone(keys[0]):
-                    body.keep(response)
-        return response
-    finally:
-        asker.end_change(keys)
+class Changes:
+    """Of one cache."""
+
+    def __init__(self, filling: Filling, asker: Asker, uploads: Uploads, tagged: Tagged) -> None:
+        self._filling = filling
+        self._asker = asker
+        self._uploads = uploads
+        self._tagged = tagged
+
+    async def change(self, request: S3Request) -> S3Response:
+        """Sends the request. Before that, and until its answer is here, what is known of its keys counts for nothing; after
+        it what was changed is gone. Raises what the inner Backend raises, and before anything is sent CannotRemember."""
+        filling, asker = self._filling, self._asker
+        members = await _document(request) if request.operation in _WITH_DOCUMENT else {}
+        keys = _keys(request, members)
+        if keys is None:
+            self._tagged.changing(request, [])
+            try:
+                response = await _change_bucket(filling, asker, request)
+            except CannotRemember:
+                raise
+            except BaseException:
+                self._tagged.unclear(request, [])
+                raise
+            if 200 <= response.status < 300:
+                await _quietly(self._tagged.changed(request, members, []))
+            elif response.status >= 500:
+                self._tagged.unclear(request, [])
+            return response
+        asker.begin_change(keys)
+        self._tagged.changing(request, keys)
+        try:
+            await _before(filling.unconfirm(keys))
+            with await self._kept(request, members) as body:
+                try:
+                    response = await filling.inner(request)
+                except BaseException:
+                    self._tagged.unclear(request, keys)
+                    raise
+                if response.status >= 500:
+                    self._tagged.unclear(request, keys)
+                if _is_done(response):
+                    await _quietly(self._tagged.changed(request, members, keys))
+                    if request.said is not None and request.operation in _MAKES_OBJECT:
+                        await asker.admission.written(keys[0], request.said)
+                    await _quietly(filling.remove(keys))
+                    if body is not None and asker.is_alone(keys[0]):
+                        body.keep(response)
+                    if request.operation == "CompleteMultipartUpload":
+                        self._uploads.abort(request)  # what is left of one that is not kept
+            return response
+        finally:
+            asker.end_change(keys)
+
+    async def _kept(
+        self, request: S3Request, members: dict[str, Any] | None
+    ) -> AbstractContextManager[Written | Completed | None]:
+        if request.operation == "CompleteMultipartUpload":
+            return nullcontext(await self._uploads.completing(request, members or {}))
+        return written(self._filling, self._asker.admission, request)
+
+
+def _is_done(response: S3Response) -> bool:
+    """Whether an answer says that it happened."""
+    return 200 <= response.status < 300 and not (isinstance(response.body, bytes) and is_error(response.body))
 
 
 async def _change_bucket(filling: Filling, asker: Asker, request: S3Request) -> S3Response:
@@ -101,29 +153,26 @@ async def _quietly(work: Coroutine[Any, Any, None]) -> None:
         log.error("the database of the cache cannot be read", extra={"error": str(error)})
 
 
-async def _keys(request: S3Request) -> Sequence[Key] | None:
-    """The keys that a request changes; None: all of its bucket."""
+def _keys(request: S3Request, members: dict[str, Any] | None) -> Sequence[Key] | None:
+    """The keys that a request changes; None: all of its bucket. ``members``: those of its document."""
     bucket = request.bucket or ""
     if request.operation in _OF_SEVERAL_KEYS:
         return None
     if request.key is not None:
         return [(bucket, key_bytes(request.key))]
-    if request.operation != "DeleteObjects":
-        return None
-    body = request.body if isinstance(request.body, bytes) else await _read(request)
-    if body is None:
-        return None
-    try:
-        members: dict[str, Any] = codec.parse_request(request, body)
-    except S3Error:
+    if request.operation != "DeleteObjects" or not members:
         return None
     return [(bucket, key_bytes(entry["Key"])) for entry in members["Delete"].get("Objects") or []]
 
 
-async def _read(request: S3Request) -> bytes | None:
-    """The document, which is in memory from then on; None: it is too long."""
-    assert not isinstance(request.body, bytes)  # noqa: S101  so says the caller
-    if request.body.length > _DOCUMENT:
+async def _document(request: S3Request) -> dict[str, Any] | None:
+    """The members of a request whose document is in memory from then on; None: it is too long, or malformed."""
+    if not isinstance(request.body, bytes):
+        if request.body.length > _DOCUMENT:
+            return None
+        request.body = b"".join([piece async for piece in request.body])
+    try:
+        members: dict[str, Any] = codec.parse_request(request, request.body)
+    except S3Error:
         return None
-    request.body = b"".join([piece async for piece in request.body])
-    return request.body
+    return members

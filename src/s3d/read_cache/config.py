@@ -25,6 +25,10 @@ class ReadCacheConfig:
     """How long it is remembered that an object does not exist."""
     deadline: float = 5.0
     """How long the remote may take to confirm a version that could be served stale."""
+    inactive: float = 2_592_000.0
+    """How long an object that nobody reads stays."""
+    tags: bool = True
+    """Whether the remote is asked for tags, which may pin."""
     free_space: int = 1_000_000_000
     """What stays free on the disk."""
 

@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from s3d.filters.facts import Facts
+from s3d.read_cache.warm import Progress
+
 
 class CacheControl(Protocol):
     """See `s3d.read_cache.backend.ReadCache`, which is one."""
 
+    async def explain(self, known: Facts) -> dict[str, Any]: ...
+
+    async def explain_here(self, bucket: str, key: str) -> dict[str, Any]: ...
+
     def page(self, bucket: str, prefix: str, after: tuple[str, str], limit: int) -> list[dict[str, Any]]: ...
+
+    def pins(self) -> list[dict[str, str]]: ...
+
+    async def pin(self, bucket: str, prefix: str) -> None: ...
+
+    async def unpin(self, bucket: str, prefix: str) -> bool: ...
+
+    async def warm(self, bucket: str, prefix: str, since: float | None, parallel: int, progress: Progress) -> None: ...
 
     async def purge(self, bucket: str, prefix: str) -> int: ...
 

@@ -50,6 +50,8 @@ class Entry:
     """What is being fetched or written down of it."""
     fetches: list[Fetch] = field(default_factory=list)
     hits: int = 0
+    tags_known: bool = False
+    """The remote was asked for its tags, or said that it has none."""
     expected: int = -1
     """Where a sequential reader goes on; ``window``: blocks that were fetched ahead of it last."""
     window: int = 0

@@ -51,13 +51,14 @@ class Changed(RemoteUnreachable):
 @dataclass(frozen=True, slots=True)
 class Files:
     """Where fetches put what they get. ``drop`` is told of entries that the remote does not have any more, ``came`` of
-    bytes that are here now."""
+    bytes that are here now, ``fetched`` of the remote's answers."""
 
     inner: Backend
     files: BlockFiles
     index: Index
     drop: Callable[[Entry], Awaitable[None]]
     came: Callable[[Entry, int], None]
+    fetched: Callable[[Entry, S3Response], None]
 
 
 class Fetch:
@@ -109,6 +110,7 @@ class Fetch:
                 if response is None:
                     response = await get_range(self._to.inner, self._entry, *self._range())
                 offset = offset_of(response)
+                self._to.fetched(self._entry, response)
                 await self._take(response.body, self.next * BLOCK - offset)
             except Changed:
                 raise

@@ -6,14 +6,14 @@ import asyncio
 import logging
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from s3d.local.block_files import BLOCK, BlockFiles
 from s3d.read_cache.config import ReadCacheConfig
 from s3d.read_cache.entry import Entry, Key
 from s3d.read_cache.fetch import Fetch, Files
-from s3d.read_cache.index import Index, logged
+from s3d.read_cache.index import CAME, PINNED, USED, Index, logged
 from s3d.read_cache.room import Hands, Room, Row
 from s3d.s3.backend import Backend
 from s3d.s3.errors import S3Error
@@ -28,21 +28,27 @@ _MEMORY = 32 << 20
 class Filling:
     """What is known of keys, and what is being fetched."""
 
-    def __init__(self, config: ReadCacheConfig, inner: Backend, files: BlockFiles, index: Index) -> None:
+    def __init__(
+        self, config: ReadCacheConfig, inner: Backend, files: BlockFiles, index: Index, pinned: Callable[[Key], bool]
+    ) -> None:
         self.inner = inner
+        self._is_pinned = pinned
+        self.fetched: Callable[[Entry, S3Response], None] = lambda _entry, _response: None
+        """Is told of answers of the remote to a GetObject."""
         self.files = files
         self.largest = config.largest
         """Bytes of the largest object that is kept."""
         hands = Hands(index.reader, files.free, self.is_in_use, self.evict, self.move)
         self.room = Room(config, hands, index.stored, index.count)
         self._index = index
+        self._max_size = config.max_size
         self._entries: OrderedDict[Key, Entry] = OrderedDict()
         self._weights: dict[Key, int] = {}
         self._memory = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self._fetching: set[asyncio.Task[None]] = set()  # of those
-        self._to = Files(inner, files, index, self.drop, self._came)
+        self._to = Files(inner, files, index, self.drop, self._came, self._fetched)
 
     async def close(self) -> None:
         """Ends fetches, waits for what is being written down, and lets go of files."""
@@ -80,7 +86,8 @@ class Filling:
         self._forget(entry.at)
         self._remember(entry)
         self.room.add(entry)
-        self.spawn(self._index.add(entry, used=self.room.comes_back(entry.at)), entry)
+        queue = PINNED if self._is_pinned(entry.at) else USED if self.room.comes_back(entry.at) else CAME
+        self.spawn(self._index.add(entry, queue), entry)
 
     def describe(self, entry: Entry) -> None:
         """Its headers, or when it was confirmed, have changed."""
@@ -98,6 +105,7 @@ class Filling:
         """Whatever there is of these keys goes, durably. S3Error, sqlite3.Error."""
         found = self._of_rows(keys)
         for at in found:
+            self.find(at)  # what only has a row counts, too
             self._forget(at)
         if found:
             await self._index.remove(found)
@@ -156,6 +164,16 @@ class Filling:
             else:
                 self.room.gone(row)
 
+    def keep_longer(self, entry: Entry) -> None:
+        """As if it had been used again."""
+        if not entry.gone:
+            self.spawn(self._index.promote(entry), entry)
+
+    def could_take(self, at: Key, size: int) -> bool:
+        """Whether there is room for so many bytes of a key beside what is pinned."""
+        pinned = self._index.pinned()[1] if self._is_pinned(at) else 0
+        return pinned + size <= self._max_size
+
     def move(self, rows: Sequence[Row]) -> None:
         """They were used: they stay longer."""
         self.spawn(self._move(rows))
@@ -167,9 +185,9 @@ class Filling:
             self.room.settled(rows)
 
     def is_in_use(self, at: Key) -> bool:
-        """Whether somebody reads or fetches it."""
+        """Whether somebody reads or fetches it, or it is pinned."""
         entry = self._entries.get(at)
-        return entry is not None and bool(entry.readers or entry.busy)
+        return (entry is not None and bool(entry.readers or entry.busy)) or self._is_pinned(at)
 
     # Fetches.
 
@@ -178,7 +196,7 @@ class Filling:
     ) -> Fetch | None:
         """Begins to fetch blocks; None: there is no room for them. ``ahead``: before anybody wants them."""
         size = min(last * BLOCK, entry.size) - first * BLOCK
-        if self._is_closing or not self.room.make(entry, size):
+        if self._is_closing or not self.room.make(entry.at, size):
             return None
         fetch = Fetch(self._to, entry, first, last, ahead=ahead)
         task = self.spawn(self._run(fetch, response, size), entry)
@@ -191,6 +209,9 @@ class Filling:
             await fetch.run(response)
         finally:
             self.room.release(size - fetch.taken)
+
+    def _fetched(self, entry: Entry, response: S3Response) -> None:
+        self.fetched(entry, response)
 
     def _came(self, entry: Entry, size: int) -> None:
         self.room.release(size)

@@ -22,11 +22,15 @@ from s3d.standalone.listing import behind
 
 log = logging.getLogger("s3d.read_cache")
 
+CAME, USED, PINNED = 0, 1, 2
+"""Queues: what came lately, what was used again, what does not go."""
+
 _FIND = """
 SELECT id, etag, size, headers, whole, confirmed, ask, file, data, crc, stored FROM entry WHERE bucket = ? AND key = ?
 """
 _MOVE = """
-UPDATE entry SET queue = 1, position = (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = 1) WHERE id = ?
+UPDATE entry SET queue = 1, position = (SELECT coalesce(max(position), 0) + 1 FROM entry WHERE queue = 1)
+WHERE id = ? AND queue < 2
 """
 _PAGE = """
 SELECT id, bucket, key, stored, position, size, etag, confirmed, ask, queue FROM entry
@@ -103,6 +107,18 @@ class Index:
         query = "SELECT file FROM entry WHERE file IN (SELECT value FROM json_each(?))"
         return {file for (file,) in self._database.reader.execute(query, (json.dumps(names),))}
 
+    def inactive(self, before: float, limit: int) -> list[Row]:
+        """Entries that the remote did not confirm since ``before`` (seconds since 1970) and that are not pinned. Raises
+        sqlite3.Error."""
+        query = "SELECT id, bucket, key, stored, position FROM entry WHERE confirmed < ? AND queue < 2 LIMIT ?"
+        return [Row(*row) for row in self._database.reader.execute(query, (before, limit))]
+
+    def pinned(self) -> tuple[int, int]:
+        """Pinned entries, and bytes of them that are here. Raises sqlite3.Error."""
+        query = "SELECT count(*), coalesce(sum(stored), 0) FROM entry INDEXED BY entry_order WHERE queue = 2"
+        files, stored = self._database.reader.execute(query).fetchone()
+        return files, stored
+
     def totals(self, bucket: str) -> tuple[int, int]:
         """Entries of a bucket that have bytes, and how many bytes. Raises sqlite3.Error."""
         query = "SELECT count(*), coalesce(sum(stored), 0) FROM entry WHERE bucket = ? AND stored > 0"
@@ -119,15 +135,15 @@ class Index:
 
     # Writing. Each returns when it is durable.
 
-    async def add(self, entry: Entry, *, used: bool) -> None:
-        """An entry with what is here of it, in place of the one of the same key. ``used``: it comes back."""
+    async def add(self, entry: Entry, queue: int) -> None:
+        """An entry with what is here of it, in place of the one of the same key."""
 
         def change(connection: Connection) -> None:
             if entry.gone:
                 return
             self._remove(connection, _OF_KEY, entry.at)
             crc = None if entry.data is None else checksum(entry.data)
-            headers, queue = json.dumps(entry.headers), int(used)
+            headers = json.dumps(entry.headers)
             described = (*entry.at, entry.etag, entry.size, headers, entry.whole, entry.confirmed, entry.ask)
             self._last_id += 1  # never given twice, also if this transaction fails
             row = (self._last_id, *described, entry.stored(), entry.file, entry.data, crc, queue, queue)
@@ -201,6 +217,14 @@ class Index:
                 self._remove(connection, _OF_ID, (row.id,))
 
         await self._database.change(change, soon=soon)
+
+    async def promote(self, entry: Entry) -> None:
+        """From queue 0 to the end of queue 1."""
+
+        def change(connection: Connection) -> None:
+            connection.execute(f"{_MOVE} AND queue = 0", (entry.id,))
+
+        await self._database.change(change, soon=False)
 
     async def move(self, rows: Iterable[Row]) -> None:
         """To the end of queue 1, in this order."""

@@ -15,6 +15,7 @@ from s3d.read_cache.entry import Entry, Key
 from s3d.read_cache.fetch import Changed
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.rules import Wanted, wanted
+from s3d.read_cache.tags import Tagged
 from s3d.s3.errors import RemoteUnreachable, S3Error
 from s3d.s3.message import S3Request, S3Response
 from s3d.standalone.version import key_bytes
@@ -26,7 +27,7 @@ _VERSION = "x-amz-version-id"
 
 @dataclass(slots=True)
 class Counts:
-    """Answers by what they say of the cache, and bytes that came from here."""
+    """Answers by what they say of the cache, and bytes that came from here, and from the remote to be kept."""
 
     hit: int = 0
     miss: int = 0
@@ -34,13 +35,15 @@ class Counts:
     revalidated: int = 0
     bypass: int = 0
     bytes_saved: int = 0
+    bytes_missed: int = 0
 
 
 class Reads:
     """Of one cache."""
 
-    def __init__(self, config: ReadCacheConfig, filling: Filling, asker: Asker) -> None:
+    def __init__(self, config: ReadCacheConfig, filling: Filling, asker: Asker, tagged: Tagged) -> None:
         self._config = config
+        self._tagged = tagged
         self._filling = filling
         self._asker = asker
         self.counts = Counts()
@@ -65,9 +68,15 @@ class Reads:
         if entry is None or not self._may_be_used(entry, asked):
             if asked.version is not None:
                 return await self._past(request, "version")
+            if entry is None and (barred := self._asker.admission.by_name(at)) is not None:
+                response = await self._past(request, barred)
+                if request.operation == "GetObject":
+                    self._tagged.passed(at, response)
+                return response
+            known = self._asker.known(at)
             outcome = await self._ask(at, entry, asked)
             if isinstance(outcome, Absent):
-                return await self._absent(request, outcome)
+                return await self._absent(request, outcome, HIT if outcome is known else MISS)
             if isinstance(outcome, Past):
                 return await self._past(request, outcome.reason)
             if isinstance(outcome, Away):
@@ -82,7 +91,7 @@ class Reads:
         """Whether it can be answered from without asking."""
         if asked.version is not None and dict(entry.headers).get(_VERSION) != asked.version:
             return False
-        if asked.with_checksums and asked.range is None and not entry.whole:
+        if asked.with_checksums and asked.may_be_whole and not entry.whole:
             return False
         return not entry.ask and 0 <= time.time() - entry.confirmed < self._config.max_age
 
@@ -121,7 +130,10 @@ class Reads:
             read_ahead(self._filling, entry, offset, length)
         if body is not None:
             response.body = body
-            self.counts.bytes_saved += length
+            if state == MISS:
+                self.counts.bytes_missed += length
+            else:
+                self.counts.bytes_saved += length
             return self._counted(response, state)
         if state == STALE:
             raise RemoteUnreachable("The remote S3 is away, and these bytes of the object are not here.")
@@ -133,12 +145,13 @@ class Reads:
             raise
         response.body = content
         response.headers[answers.CACHE] = MISS
+        self.counts.bytes_missed += length
         return self._counted(response, MISS)
 
-    async def _absent(self, request: S3Request, absent: Absent) -> S3Response:
+    async def _absent(self, request: S3Request, absent: Absent, state: str) -> S3Response:
         if request.operation == "GetObject" and not absent.named:
             return await self._past(request, None)
-        headers = absent.headers | {answers.CACHE: HIT, answers.STATE: "remote"}
+        headers = absent.headers | {answers.CACHE: state, answers.STATE: "remote"}
         raise S3Error("NoSuchKey", elements={"Key": request.key or ""}, headers=headers)
 
     async def _past(self, request: S3Request, reason: str | None) -> S3Response:

@@ -26,17 +26,23 @@ from s3d.read_cache.entry import Entry, Key
 log = logging.getLogger("s3d.read_cache")
 
 _TABLE = 1 << 20
-"""Counts, and places of ghosts: 1 MB and 4 MB of memory."""
+"""Counts, and places of ghosts: 1 MB and 8 MB of memory."""
+_TICKS = 1000
+_REMEMBERED = 900
+"""Ghosts are remembered while so many thousandths of the room pass through queue 0, as much as queue 1 has room. If it was
+longer, nearly everything would come back, and queue 0 would be of no use."""
 _MOST = 3
 """Uses that are counted."""
 _PROBATION = 0.1
 """Of all bytes that are in queue 0 before queue 1 gives any."""
 _PAGE = 256
 """Rows that are looked at at a time."""
+_SPARED = 1000
+"""Rows that are spared at a time, a few milliseconds on the event loop: then the first of them goes all the same."""
 _SLACK = 100
 """One part of so many that goes beyond what has to: so that not every new object looks for its own victims."""
 _COUNT_AGAIN = 1.0
-"""Seconds between two counts of what is in queue 0."""
+"""Seconds between two counts of what is in queue 0, unless a hundredth of the room came meanwhile."""
 _FORGOTTEN = 100_000
 """Entries whose rows may still be there: by then they are not."""
 _LOOK_AT_DISK = 0.5
@@ -87,8 +93,11 @@ class Room:
         self.evicted = 0
         """Entries that went to make room."""
         self._probation = (float("-inf"), 0)  # when the bytes of queue 0 were counted, and how many they were
+        self._came = 0  # bytes since then
         self._uses = bytearray(_TABLE)
-        self._ghosts = array("L", bytes(8 * _TABLE))
+        self._ghosts = array("I", bytes(4 * _TABLE))
+        self._ghosts_when = array("I", bytes(4 * _TABLE))
+        self._passed = 0  # bytes that went out of queue 0
         self._going: set[int] = set()  # ids whose rows are being moved
         self._forgotten: dict[int, None] = {}  # ids whose rows are being removed, or were lately
         self._free = 0
@@ -107,7 +116,14 @@ class Room:
     def comes_back(self, at: Key) -> bool:
         """Whether an entry of this key went to make room not long ago."""
         found = hash(at)
-        return self._ghosts[found % _TABLE] == found & 0xFFFFFFFF and found & 0xFFFFFFFF != 0
+        place, mark = found % _TABLE, found >> 20 & 0xFFFFFFFF
+        if self._ghosts[place] != mark or not mark:
+            return False
+        return (self._when() - self._ghosts_when[place]) & 0xFFFFFFFF < _REMEMBERED
+
+    def _when(self) -> int:
+        """A clock that goes with what leaves queue 0."""
+        return self._passed * _TICKS // self._config.max_size & 0xFFFFFFFF
 
     def add(self, entry: Entry) -> None:
         """A new one."""
@@ -119,6 +135,7 @@ class Room:
     def changed(self, difference: int) -> None:
         """So many bytes more, or less, are here of an entry."""
         self.stored += difference
+        self._came += abs(difference)
 
     def forget(self, entry: Entry) -> None:
         """An entry in memory is not here any more; its row may be for a moment."""
@@ -153,10 +170,10 @@ class Room:
 
     # Making room.
 
-    def make(self, entry: Entry, size: int) -> bool:
-        """Reserves so many bytes for an entry, which may have to go from others. False: there is no room."""
+    def make(self, wanted: Key, size: int) -> bool:
+        """Reserves so many bytes for a key, which may have to go from others. False: there is no room."""
         excess = max(self.stored + self.reserved + size - self._config.max_size, self._short(size))
-        if excess > 0 and not self._evict(excess, 0, entry.at):
+        if excess > 0 and not self._evict(excess, 0, wanted):
             return False
         self.reserved += size
         self._free -= size
@@ -215,10 +232,14 @@ class Room:
             if self._uses[place] > (0 if queue else 1):
                 self._uses[place] -= 1 if queue else self._uses[place]
                 moving.append(row)
+                if len(moving) > _SPARED:
+                    yield moving.pop(0)
                 continue
             if queue == 0:
+                self._passed += row.stored
                 found = hash(row.at)
-                self._ghosts[found % _TABLE] = found & 0xFFFFFFFF
+                self._ghosts[found % _TABLE] = found >> 20 & 0xFFFFFFFF
+                self._ghosts_when[found % _TABLE] = self._when()
             yield row
         # Everything was used lately: what was spared goes all the same, the first one first.
         while moving:
@@ -234,7 +255,8 @@ class Room:
     def _in_probation(self) -> int:
         """Bytes of queue 0, as they were a moment ago."""
         now = time.monotonic()
-        if now - self._probation[0] > _COUNT_AGAIN:
+        if now - self._probation[0] > _COUNT_AGAIN or self._came * _SLACK > self._config.max_size:
+            self._came = 0
             query = "SELECT coalesce(sum(stored), 0) FROM entry INDEXED BY entry_order WHERE queue = 0"
             self._probation = now, int(self._hands.reader().execute(query).fetchone()[0])
         return self._probation[1]

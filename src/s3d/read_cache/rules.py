@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 from s3d.s3 import codec
 from s3d.s3.message import S3Request
+from s3d.standalone.ranges import edges
 
 READS = ("GetObject", "HeadObject")
 
@@ -32,7 +33,7 @@ _REASONS = {
     "origin": "origin",
 }
 _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-"
-_UNDERSTOOD = frozenset({"x-amz-checksum-mode"})
+_UNDERSTOOD = frozenset({"x-amz-checksum-mode", "x-amz-user-agent"})
 _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 _PRIVATE = ("no-store", "private")
 
@@ -44,6 +45,8 @@ class Wanted:
     members: dict[str, Any]
     range: str | None
     version: str | None
+    may_be_whole: bool
+    """The answer may be the whole object: there is no range, or one that does not count in the end."""
     is_head: bool
     with_checksums: bool
     conditional: bool
@@ -64,10 +67,12 @@ def wanted(request: S3Request) -> Wanted | str:
             return "customer-key" if lower.startswith(_CUSTOMER_KEY) else "unknown"
     members = codec.parse_request(request, b"")
     headers = request.headers
+    where = headers.get("Range")
     return Wanted(
         members,
-        headers.get("Range"),
+        where,
         members.get("VersionId"),
+        edges(where) is None or "If-Range" in headers,
         request.operation == "HeadObject",
         members.get("ChecksumMode") == "ENABLED",
         any(name in headers for name in _CONDITIONS),
@@ -81,7 +86,9 @@ def unkept(headers: CIMultiDict[str], size: int | None, largest: int) -> str | N
         return "encoded"
     if size > largest:
         return "size"
-    directives = [part.split("=")[0].strip().lower() for part in headers.get("Cache-Control", "").split(",")]
+    directives = [
+        part.split("=")[0].strip().lower() for part in ",".join(headers.getall("Cache-Control", ())).split(",")
+    ]
     if any(directive in _PRIVATE for directive in directives):
         return "no-store"
     if any(name.lower().startswith(_CUSTOMER_KEY) for name in headers):

@@ -17,7 +17,7 @@ CREATE TABLE entry (
     file TEXT,                          -- name of the file with the blocks; NULL: there is none, or the bytes are in `data`
     data BLOB,                          -- of an object of one block
     crc INTEGER,                        -- CRC-32C of `data`
-    queue INTEGER NOT NULL DEFAULT 0,   -- of the order of removal: 0 came lately, 1 was used again
+    queue INTEGER NOT NULL DEFAULT 0,   -- of the order of removal: 0 came lately, 1 was used again, 2 is pinned
     position INTEGER NOT NULL           -- in its queue: the lowest goes first
 );
 CREATE UNIQUE INDEX entry_key ON entry(bucket, key);
@@ -35,5 +35,15 @@ CREATE TABLE distrust (
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_FIRST,)
+_PINS = """
+CREATE TABLE pin (
+    bucket TEXT NOT NULL,
+    prefix BLOB NOT NULL,               -- of keys; or, of a pin of one object, its key
+    kind TEXT NOT NULL,                 -- by what: command, bucket (its tag), object (its tag), policy (one object)
+    PRIMARY KEY (bucket, prefix, kind)
+) WITHOUT ROWID;
+CREATE INDEX entry_confirmed ON entry(confirmed);
+"""
+
+MIGRATIONS = (_FIRST, _PINS)
 """One script for each version of the tables; a released one never changes."""

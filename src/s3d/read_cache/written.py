@@ -9,22 +9,22 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from email.utils import formatdate
 
 from multidict import CIMultiDict
 
-from s3d.local.block_files import BLOCK, write
+from s3d.local.block_files import write
+from s3d.read_cache.admission import Admission
 from s3d.read_cache.entry import Entry, stamp_of
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.rules import unkept
-from s3d.s3.message import RequestBody, S3Request, S3Response, body_length, is_replayable
+from s3d.read_cache.tee import Tee
+from s3d.s3.message import S3Request, S3Response, body_length
 from s3d.standalone.version import key_bytes
 
 log = logging.getLogger("s3d.read_cache")
 
-_PIECE = 1 << 20
-"""Bytes that are written at a time."""
 _OF_THE_OBJECT = (
     "cache-control",
     "content-disposition",
@@ -41,13 +41,13 @@ _OTHERS = ("x-amz-server-side-encryption-customer-", "x-amz-write-offset-bytes")
 
 
 @contextlib.contextmanager
-def written(filling: Filling, request: S3Request) -> Iterator[Written | None]:
+def written(filling: Filling, admission: Admission, request: S3Request) -> Iterator[Written | None]:
     """Keeps what a PutObject sends, inside; None: it is another request, or is not kept."""
     body: Written | None = None
     size = body_length(request.body)
-    if request.operation == "PutObject" and _is_kept(filling, request, size):
+    if request.operation == "PutObject" and _is_kept(filling, request, size) and admission.of_request(request, size):
         entry = Entry(request.bucket or "", key_bytes(request.key or ""), "", size, [], whole=False)
-        if filling.room.make(entry, size):
+        if filling.room.make(entry.at, size):
             body = Written(filling, request, entry)
     try:
         yield body
@@ -67,42 +67,20 @@ class Written:
     """The body of a request on its way, and the entry that it becomes. Room for it is reserved until `close`."""
 
     def __init__(self, filling: Filling, request: S3Request, entry: Entry) -> None:
-        self.length = entry.size
         self._filling = filling
         self._entry = entry
         self._headers = _headers(request.headers)
-        self._inner = request.body
-        self._whole = not entry.size
         self._failed = self._kept = False
+        self._tee = Tee(request.body, self._write)
         if isinstance(request.body, bytes) and entry.inline:
-            entry.data, self._whole = request.body, True
+            entry.data, self._tee.passed = request.body, True
         elif entry.size:
-            request.body = self
-
-    @property
-    def replayable(self) -> bool:
-        return is_replayable(self._inner)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Also a second time: then all of it is written again."""
-        self._whole = False
-        buffer = bytearray()
-        sent = block = 0
-        async for piece in _pieces(self._inner):
-            buffer += piece
-            sent += len(piece)
-            if len(buffer) >= _PIECE or sent == self.length:
-                ready = len(buffer) if sent == self.length else len(buffer) - len(buffer) % BLOCK
-                await self._write(block, bytes(buffer[:ready]))
-                del buffer[:ready]
-                block += ready // BLOCK
-                self._whole = sent == self.length and not self._failed
-            yield piece
+            request.body = self._tee
 
     def keep(self, response: S3Response) -> None:
         """The remote has it, as ``response`` says: it is an entry from now on."""
         etag = response.headers.get("ETag")
-        if not self._whole or not etag:
+        if not self._tee.passed or self._failed or not etag:
             return
         entry, now = self._entry, time.time()
         entry.etag = etag
@@ -119,7 +97,7 @@ class Written:
 
     def close(self) -> None:
         """Lets go of what was not kept."""
-        self._filling.room.release(self.length)
+        self._filling.room.release(self._entry.size)
         if self._kept:
             return
         self._entry.gone = True
@@ -145,15 +123,6 @@ class Written:
             self._failed = True
         finally:
             entry.busy -= 1
-
-
-async def _pieces(body: RequestBody) -> AsyncIterator[bytes]:
-    if not isinstance(body, bytes):
-        async for piece in body:
-            yield piece
-        return
-    for start in range(0, len(body), _PIECE):
-        yield body[start : start + _PIECE]
 
 
 def _headers(fields: CIMultiDict[str]) -> list[tuple[str, str]]:

@@ -13,6 +13,8 @@ from typing import Any
 from conformance.calling import call
 from unit.write_queue.test_engine import Faulty
 
+from s3d.filters.match import Filters
+from s3d.filters.rules import Rules
 from s3d.read_cache.backend import ReadCache
 from s3d.read_cache.config import ReadCacheConfig
 from s3d.s3 import codec
@@ -41,6 +43,12 @@ class Caching:
     cache: ReadCache
     remote: Faulty
     directory: Path
+    rules: Rules
+
+    async def only(self, text: str) -> None:
+        """From now on this is the filter."""
+        self.rules.cache = Filters.of(text)
+        await self.cache.decide_again()
 
     async def put(self, key: str, body: bytes, **members: Any) -> None:
         """At the remote, behind the cache's back."""
@@ -89,15 +97,18 @@ async def read(body: ResponseBody) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def caching(directory: Path, remote: Faulty | None = None, **config: Any) -> AsyncIterator[Caching]:
-    """``remote``: one that is there already."""
+async def caching(
+    directory: Path, remote: Faulty | None = None, *, only: str | None = None, **config: Any
+) -> AsyncIterator[Caching]:
+    """``remote``: one that is there already; ``only``: the filter."""
     if remote is None:
         remote = Faulty()
         await remote.inner(codec.build_request("CreateBucket", {"Bucket": BUCKET}))
-    cache = ReadCache(ReadCacheConfig(directory, **{"free_space": 0, **config}), remote)
+    rules = Rules(cache=None if only is None else Filters.of(only))
+    cache = ReadCache(ReadCacheConfig(directory, **{"free_space": 0, "tags": False, **config}), remote, rules)
     await cache.open()
     try:
-        yield Caching(cache, remote, directory)
+        yield Caching(cache, remote, directory, rules)
     finally:
         await cache.close()
 

@@ -118,3 +118,22 @@ async def test_a_deleted_object_is_not_stale(tmp_path: Path, monkeypatch: pytest
         assert await refusal(it.get("k")) == 404
         it.remote.before = away()
         assert await refusal(it.get("k")) == 503
+
+
+async def test_an_answer_that_comes_late_is_of_when_it_was_asked_for(tmp_path: Path) -> None:
+    async with caching(tmp_path, max_age=0.3) as it:
+        await it.put("k", b"old")
+        await it.get("k")
+        await asyncio.sleep(0.35)
+        inner = it.remote.inner
+
+        async def late(request: S3Request) -> S3Response:
+            response = await inner(request)
+            await asyncio.sleep(0.35)
+            return response
+
+        it.remote.inner = late  # type: ignore[assignment]
+        assert (await it.get("k")).said == "REVALIDATED"
+        await it.put("k", b"new")
+        it.remote.inner = inner
+        assert (await it.get("k")).body == b"new"

@@ -221,3 +221,13 @@ async def test_a_disk_that_fails_turns_the_cache_off(tmp_path: Path, caplog: pyt
     async with caching(tmp_path, it.remote) as again:
         found = await again.get("k")
         assert (found.said, found.body) == ("MISS", b"new")
+
+
+async def test_what_only_has_a_row_is_not_counted_any_more(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", LARGE)
+        await it.get("k")
+        await it.written_down()
+    async with caching(tmp_path, it.remote) as it:
+        await call(it.cache, "DeleteObject", {"Bucket": BUCKET, "Key": "k"})
+        assert (it.cache.document()["bytes"], it.cache.document()["files"]) == (0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,11 +11,11 @@ from typing import Any
 
 import pytest
 from conformance.calling import call
-from unit.read_cache.caching import BLOCK, LARGE, Got, away, caching, read, request, well
+from unit.read_cache.caching import BLOCK, BUCKET, LARGE, Got, away, caching, read, request, well
 
 from s3d.read_cache import ask
 from s3d.s3.errors import RemoteUnreachable, S3Error
-from s3d.s3.message import S3Request
+from s3d.s3.message import S3Request, S3Response
 
 BODIES = pytest.mark.parametrize("body", [b"", b"small", b"b" * BLOCK, b"c" * (2 * BLOCK), LARGE])
 
@@ -282,6 +283,34 @@ async def test_conditions_are_judged_here(tmp_path: Path) -> None:
         assert len(it.remote.seen) == 1
 
 
+@pytest.mark.parametrize("date", ["yesterday", None])
+async def test_conditions_on_a_date_that_nobody_knows(tmp_path: Path, date: str | None) -> None:
+    """As if they were not there (RFC 9110 sections 13.1.3 and 13.1.4)."""
+    async with caching(tmp_path) as it:
+        await it.put("k", b"body", CacheControl="max-age=7")
+        inner = it.cache._filling.inner
+
+        async def dateless(request: S3Request) -> S3Response:
+            response = await inner(request)
+            response.headers.popall("Last-Modified", None)
+            if date is not None:
+                response.headers["Last-Modified"] = date
+            response.headers["Vary"] = "Accept"
+            return response
+
+        it.cache._filling.inner = dateless
+        etag = (await it.get("k")).response.headers["ETag"]
+        moment = datetime(2100, 1, 1, tzinfo=UTC)
+        for members in ({"IfModifiedSince": moment}, {"IfUnmodifiedSince": datetime(1999, 1, 1, tzinfo=UTC)}):
+            found = await it.get("k", **members)
+            assert (found.status, found.said) == (200, "HIT")
+        with pytest.raises(S3Error) as refused:
+            await it.get("k", IfNoneMatch=etag)
+        assert refused.value.status == 304
+        said = {name: refused.value.headers.get(name) for name in ("ETag", "Last-Modified", "Vary", "Cache-Control")}
+        assert said == {"ETag": etag, "Last-Modified": date, "Vary": "Accept", "Cache-Control": "max-age=7"}
+
+
 async def test_a_condition_on_what_is_not_here_fetches_no_body(tmp_path: Path) -> None:
     async with caching(tmp_path) as it:
         await it.put("k", LARGE)
@@ -313,3 +342,58 @@ async def test_checksums_are_those_of_the_bytes(tmp_path: Path) -> None:
         assert name not in (await it.get("k", ChecksumMode="ENABLED", Range="bytes=0-9")).response.headers
         assert name not in (await it.get("k")).response.headers
         assert it.asked("HeadObject") == [("HeadObject", None)]
+
+
+async def test_the_first_404_is_a_miss_and_the_next_a_hit(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        said = []
+        for _ in range(2):
+            with pytest.raises(S3Error, match="key") as refused:
+                await it.get("none")
+            said.append(refused.value.headers["x-s3d-cache"])
+        assert said == ["MISS", "HIT"]
+        assert len(it.asked()) == 1
+
+
+@pytest.mark.parametrize(
+    "members", [{"Range": "bytes=9-2"}, {"Range": "bytes=0-9", "IfRange": '"another"'}], ids=["no range", "If-Range"]
+)
+async def test_a_range_that_does_not_count_is_the_whole_object_with_its_checksum(
+    tmp_path: Path, members: dict[str, str]
+) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", LARGE, ChecksumAlgorithm="CRC32C")
+        assert (await it.get("k", Range="bytes=0-9")).status == 206
+        asked = request("GetObject", "k", ChecksumMode="ENABLED", Range=members["Range"])
+        if "IfRange" in members:
+            asked.headers["If-Range"] = members["IfRange"]
+        response = await it.cache(asked)
+        assert (response.status, await read(response.body)) == (200, LARGE)
+        assert "x-amz-checksum-crc32c" in response.headers
+
+
+async def test_a_version_that_is_replaced_and_for_which_there_is_no_room(tmp_path: Path) -> None:
+    """Its missing blocks go by, and tell that there is another one."""
+    async with caching(tmp_path, max_size=8 * BLOCK) as it:
+        await it.put("k", LARGE)
+        await it.get("k", Range="bytes=0-9")
+        await it.put("pinned", os.urandom(7 * BLOCK))
+        await it.cache.pin(BUCKET, "pinned")
+        await it.cache._keeper.round()
+        await it.written_down()
+        await it.put("k", LARGE[::-1])
+        assert (await it.get("k")).body == LARGE[::-1]
+
+
+async def test_what_is_counted(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        assert it.cache.document()["byte_hit_ratio"] is None
+        await it.put("k", LARGE)
+        await it.put("small", b"body")
+        for key in ("k", "small", "small", "small"):
+            await it.get(key)
+        await it.head("small")
+        said = it.cache.document()
+        figures = {name: said[name] for name in ("hit", "miss", "requests_saved", "bytes_saved", "hit_ratio")}
+        assert figures == {"hit": 3, "miss": 2, "requests_saved": 3, "bytes_saved": 8, "hit_ratio": 0.6}
+        assert said["byte_hit_ratio"] == round(8 / (len(LARGE) + 4 + 8), 4)
