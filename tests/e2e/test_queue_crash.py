@@ -52,6 +52,9 @@ class Client:
     acknowledged: int = 0
     unanswered: int = 0
     wrong: list[str] = field(default_factory=list)
+    weights: tuple[int, ...] = (60, 15, 10, 1, 14)
+    """How often it puts, deletes, tags, uploads in parts, and reads."""
+    reads: int = 0
 
     def run(self, url: str, ended: threading.Event, seed: int) -> None:
         """Until the daemon is gone."""
@@ -64,10 +67,10 @@ class Client:
         key = f"c{self.number}/k{choose.randrange(KEYS)}"
         at = {"Bucket": self.bucket, "Key": key}
         known = self.may_be.setdefault(key, {None})
-        what = choose.choices(["put", "delete", "tag", "upload", "read"], [60, 15, 10, 1, 14])[0]
+        what = choose.choices(["put", "delete", "tag", "upload", "read"], self.weights)[0]
         before = next(iter(known))
         if what == "read":
-            self._read(s3, at, known)
+            self.read(s3, at, known, choose)
             return
         if what == "tag" and (len(known) > 1 or before is None):
             what = "put"
@@ -98,19 +101,25 @@ class Client:
             tags = {"TagSet": [{"Key": "t", "Value": mark}]}
             return (*before[:2], (("t", mark),)), lambda: s3.put_object_tagging(**at, Tagging=tags)
         if what == "upload":
-            bodies = [choose.randbytes(PART), choose.randbytes(1000)]
-            return _state(b"".join(bodies), mark), lambda: _upload(s3, at, bodies, mark)
-        body = choose.randbytes(choose.choice(SIZES))
+            whole = body_of(mark, PART + 1000)
+            return _state(whole, mark), lambda: _upload(s3, at, [whole[:PART], whole[PART:]], mark)
+        body = body_of(mark, choose.choice(SIZES))
         return _state(body, mark), lambda: s3.put_object(**at, Body=body, Metadata={"n": mark})
 
-    def _read(self, s3: Any, at: dict[str, str], known: set[State]) -> None:
+    def read(self, s3: Any, at: dict[str, str], known: set[State], choose: random.Random) -> None:
         """What was acknowledged is read; while the remote is away what is not here may be 503."""
         try:
-            found = _found(s3, at)
+            found = found_at(s3, at)
         except (ClientError, BotoCoreError):
             return
+        self.reads += 1
         if found not in known:
             self.wrong.append(f"{at['Key']} is {found}, not one of {known}")
+
+
+def body_of(mark: str, size: int) -> bytes:
+    """The bytes of an object with that ``n`` in its metadata."""
+    return random.Random(mark).randbytes(size)
 
 
 def _state(body: bytes, mark: str) -> State:
@@ -126,7 +135,7 @@ def _upload(s3: Any, at: dict[str, str], bodies: list[bytes], mark: str) -> None
     s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
 
 
-def _found(s3: Any, at: dict[str, str]) -> State:
+def found_at(s3: Any, at: dict[str, str]) -> State:
     try:
         answer = s3.get_object(**at)
     except ClientError as error:
@@ -150,14 +159,14 @@ def test_killed_under_load(
                 if not number:
                     queue.direct.create_bucket(Bucket=bucket)
                     queue.client.put_object(Bucket=bucket, Key="known", Body=b"")
-                _load(queue.server, clients, proxy, choose)
+                load(queue.server, clients, proxy, choose)
         proxy.set("pass")
         with queued(seaweedfs, directory, proxy, **SETTINGS) as queue:
             queue.drained()
             wrong = [text for client in clients for text in client.wrong]
             for client in clients:
                 for key, states in client.may_be.items():
-                    found = _found(queue.direct, {"Bucket": bucket, "Key": key})
+                    found = found_at(queue.direct, {"Bucket": bucket, "Key": key})
                     if found not in states:
                         wrong.append(f"at the remote {key} is {found}, not one of {states}")
     done, open_ = (sum(getattr(client, name) for client in clients) for name in ("acknowledged", "unanswered"))
@@ -167,7 +176,7 @@ def test_killed_under_load(
     assert done > 10 * ROUNDS
 
 
-def _load(server: peers.Server, clients: list[Client], proxy: FaultProxy, choose: random.Random) -> None:
+def load(server: peers.Server, clients: list[Client], proxy: FaultProxy, choose: random.Random) -> None:
     """Some time of work, over a link that comes and goes, and the end of the process."""
     ended = threading.Event()
     threads = [

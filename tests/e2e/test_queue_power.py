@@ -8,19 +8,16 @@ disks are made that a power cut can leave which keeps what was synced, and of th
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from e2e.queue_crash import power
+from e2e.queue_crash.cutting import compiled, cut
 from e2e.queue_crash.disk import Disk, Record
-from e2e.queue_crash.memory import in_memory
 
 ROUNDS = int(os.environ.get("S3D_TEST_QUEUE_CRASH_ROUNDS", "5"))
 CUTS = ROUNDS * 2 if ROUNDS >= 100 else 30
@@ -32,13 +29,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The compiled `unsynced.c`."""
-    source, library = Path(power.__file__).with_name("unsynced.c"), tmp_path_factory.mktemp("unsynced") / "unsynced.so"
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    assert compiler, "there is no C compiler: tools/install_system_packages.sh installs one"
-    options = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra"]
-    subprocess.run([compiler, *options, "-o", library, source, "-ldl", "-lpthread"], check=True, timeout=60)
-    return library
+    return compiled(tmp_path_factory.mktemp("unsynced"))
 
 
 @pytest.mark.peer
@@ -55,14 +46,7 @@ def test_a_disk_that_ignores_syncs_is_noticed(tmp_path: Path, library: Path) -> 
 
 
 def _cut(tmp_path: Path, library: Path, cuts: int, *options: str) -> Any:
-    seed = os.environ.get("S3D_TEST_CRASH_SEED") or str(random.SystemRandom().randrange(1 << 30))
-    print(f"S3D_TEST_CRASH_SEED={seed}")
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(power.__file__).parents[2]), *sys.path])}
-    with in_memory(tmp_path) as directory:
-        command = [sys.executable, power.__file__, str(directory), str(library), str(cuts), seed, *options]
-        done = subprocess.run(command, capture_output=True, env=env, timeout=1800)
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
+    return cut(power.__file__, tmp_path, library, cuts, *options)
 
 
 # The disk.

@@ -6,6 +6,8 @@ from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Response
 
 STATE = "x-s3d-state"
+WHY = "x-s3d-why"
+"""A request with it asks for the reason, an answer has it."""
 STALE = "x-s3d-stale"
 """On answers from what was last known, while the remote is away."""
 

@@ -11,11 +11,14 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from s3d.filters.facts import Facts
+from s3d.filters.rules import Rules
 from s3d.local.bodies import Bodies
 from s3d.local.database import Database, usable
 from s3d.local.directory import CannotOpen, Lock, make, sync_directory
@@ -24,9 +27,11 @@ from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response
 from s3d.standalone.store import Store
 from s3d.standalone.version import key_bytes
-from s3d.write_queue import bucket_level, changes, lists, reads, status, uploads
+from s3d.write_queue import bucket_level, changes, explain, lists, reads, status, uploads
+from s3d.write_queue.answers import WHY
 from s3d.write_queue.audit import Audit, Page, Wanted
 from s3d.write_queue.config import WriteQueueConfig
+from s3d.write_queue.decisions import Deciding, Decisions
 from s3d.write_queue.engine import Engine
 from s3d.write_queue.export import export
 from s3d.write_queue.journal import Journal
@@ -44,6 +49,19 @@ log = logging.getLogger("s3d.write_queue")
 
 _LOOK = 60.0
 """Seconds between two looks at the age of the oldest operation."""
+
+_EXPLAINED = frozenset(
+    {
+        "PutObject",
+        "CopyObject",
+        "CompleteMultipartUpload",
+        "PutObjectTagging",
+        "DeleteObjectTagging",
+        "GetObject",
+        "HeadObject",
+    }
+)
+"""Operations whose answers say why an object is pushed or held, if the client asks for that."""
 
 Handler = Callable[[Queue, S3Request], Awaitable[S3Response]]
 
@@ -76,20 +94,24 @@ _HANDLERS: dict[str, Handler] = {
     "HeadBucket": bucket_level.head_bucket,
     "DeleteBucket": bucket_level.delete_bucket,
     "PutBucketVersioning": bucket_level.put_versioning,
+    "PutBucketTagging": bucket_level.tag_bucket,
+    "DeleteBucketTagging": bucket_level.tag_bucket,
 }
 
 
 class WriteQueue:
     """The queue in one directory. One process at a time, one event loop."""
 
-    def __init__(self, config: WriteQueueConfig, inner: Backend) -> None:
+    def __init__(self, config: WriteQueueConfig, inner: Backend, rules: Rules | None = None) -> None:
         self._config = config
         self._inner = inner
+        self._rules = rules or Rules()
         self._lock = Lock(config.directory)
         self._open: Queue | None = None
         self._observer: Observer | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self._check: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._deciding: Deciding
         self._audits: set[asyncio.Task[Page]] = set()
 
     async def open(self) -> None:
@@ -106,6 +128,8 @@ class WriteQueue:
                 sync_directory(directory)
                 bodies.open()
                 self._open = self._assemble(database, bodies, reserve)
+                if self._rules.upload is not None or self._open.journal.held()[1]:  # the rules may be others now
+                    await self._deciding.again()
         except (OSError, S3Error) as error:
             raise CannotOpen(f"the directory {directory} cannot be used ({error}): choose another one") from error
         self._open.settle()
@@ -113,19 +137,28 @@ class WriteQueue:
         if waiting := self._open.journal.waiting():
             log.info("operations of the last run are still to be pushed", extra={"operations": waiting})
         self._open.engine.start()
-        self._check = asyncio.get_running_loop().create_task(check_all(self._open.journal, bodies))
+        loop = asyncio.get_running_loop()
+        self._tasks = [
+            loop.create_task(check_all(self._open.journal, bodies)),
+            loop.create_task(self._deciding.keep_up(self._open.buckets, _LOOK)),
+        ]
         self._look_at_age()
 
     def _assemble(self, database: Database, bodies: Bodies, reserve: Reserve) -> Queue:
         config = self._config
-        self._observer = Observer(database, bodies)
+        granted = config.unknown_buckets == "accept"
+        plain = Store(database, bodies)
+        buckets = KnownBuckets(plain, self._inner, take_for_granted=granted, retagged=self.decide_again)
+        decisions = Decisions(self._rules, buckets.tags)
+        self._observer = Observer(plain, decisions)
         store = Store(database, bodies, self._observer)
-        journal = Journal(store, self._changed, config.ledger_age)
-        limits = config.max_size, config.max_files, config.free_space
-        room = Room(*limits, self._free, config.max_wait, partial(reserve.keep, database.unused))
-        buckets = KnownBuckets(store, self._inner, take_for_granted=config.unknown_buckets == "accept")
+        journal = Journal(store, self._changed, config.ledger_age, decisions.back)
+        self._deciding = Deciding(database, journal, decisions, self._decided)
+        keep = partial(reserve.keep, database.unused)
+        room = Room(config.max_size, config.max_files, config.free_space, self._free, config.max_wait, keep)
+        held_room = Room(config.held_size, config.held_files, config.free_space, self._free, 0, keep, is_held=True)
         engine = Engine(journal, self._inner, bodies, config.workers, config.max_bandwidth or _no_limit)
-        return Queue(config, self._inner, store, journal, buckets, room, engine)
+        return Queue(config, self._inner, store, journal, buckets, decisions, room, held_room, engine)
 
     async def close(self, grace: float = 0.0) -> int:
         """Pushes for up to ``grace`` seconds, and lets go of the directory. How many operations are left. Also after an
@@ -133,9 +166,9 @@ class WriteQueue:
         left = 0
         if self._watch is not None:
             self._watch.cancel()
-        if self._check is not None:
-            self._check.cancel()
-            await asyncio.gather(self._check, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for page in self._audits:  # who asked gets no answer, as with any request that is cut off
             page.cancel()
         try:
@@ -154,7 +187,12 @@ class WriteQueue:
         """Raises S3Error."""
         handler = _HANDLERS.get(request.operation)
         if handler is not None:
-            return await handler(self._queue, request)
+            if WHY not in request.headers:
+                return await handler(self._queue, request)
+            response = await handler(self._queue, request)
+            if request.operation in _EXPLAINED and WHY not in response.headers:
+                response.headers[WHY] = explain.of_object(self._queue, request)
+            return response
         if request.key is None:
             return await self._inner(request)
         return await self._queue.after_push(request)
@@ -179,10 +217,20 @@ class WriteQueue:
             self._open.settle()
             self._open.engine.changed()
 
+    def _decided(self) -> None:
+        self._changed()
+        if self._open is not None:
+            self._open.engine.reorder()
+
     def _free(self) -> int:
         """Bytes that are left on the disk for who is not root."""
         found = os.statvfs(self._config.directory)
         return found.f_bavail * found.f_frsize
+
+    async def decide_again(self, bucket: str | None = None) -> int:
+        """What is held and what goes, of all objects of which nothing was sent, or those of a bucket; how many are decided
+        anew. S3Error."""
+        return await self._deciding.again(bucket)
 
     # Control: s3d.write_queue.control.
 
@@ -231,6 +279,23 @@ class WriteQueue:
         self._audits.add(page)
         page.add_done_callback(self._audits.discard)
         return await page
+
+    def bucket_tags(self, bucket: str) -> Mapping[str, str] | None:
+        """As they are known."""
+        return self._queue.buckets.tags(bucket)
+
+    def object_tags(self, bucket: str, key: str) -> Mapping[str, str] | None:
+        """Those of an object that is here; None: not known here."""
+        if not bucket.isascii():
+            return None
+        operation = self._queue.journal.content(bucket, key_bytes(key))
+        version = self._queue.journal.version(operation) if operation is not None else None
+        return None if version is None else version.tag_set()
+
+    async def explain(self, known: Facts) -> dict[str, Any]:
+        """What would become of an object that is put now; the tags of its bucket as they are known."""
+        known = replace(known, bucket_tags=self._queue.buckets.tags(known.bucket))
+        return explain.of_put(self._queue, known, await self._rules.ask("PutObject", known))
 
     def document(self) -> dict[str, Any]:
         """For the status page."""

@@ -10,6 +10,7 @@ from s3d.s3.errors import RemoteUnreachable, S3Error
 from s3d.s3.message import S3Request, S3Response
 from s3d.s3.whole import read_whole
 from s3d.standalone.version import key_bytes
+from s3d.write_queue.accept import accepted
 from s3d.write_queue.answers import STALE, STATE
 from s3d.write_queue.queue import Queue
 
@@ -52,6 +53,7 @@ async def delete_bucket(queue: Queue, request: S3Request) -> S3Response:
     if any(change.version is not None for change in queue.journal.changes(bucket, b"", b"", _AT_ONCE)):
         raise S3Error("BucketNotEmpty", elements={"BucketName": bucket})
     await _push_all(queue, bucket, b"")
+    queue.buckets.change(bucket)
     response = await queue.inner(request)
     if response.status != 409:  # BucketNotEmpty: it is there, and that is worth knowing while the remote is away
         await queue.buckets.forget(bucket)
@@ -66,8 +68,27 @@ async def list_versions(queue: Queue, request: S3Request) -> S3Response:
 
 async def put_versioning(queue: Queue, request: S3Request) -> S3Response:
     """What is known of the bucket is not true any more."""
+    queue.buckets.change(request.bucket or "")
     response = await queue.inner(request)
     await queue.buckets.refresh(request.bucket or "")
+    return response
+
+
+async def tag_bucket(queue: Queue, request: S3Request) -> S3Response:
+    """PutBucketTagging, DeleteBucketTagging. What waits in the bucket is decided again before the answer."""
+    call = await accepted(request)
+    bucket = request.bucket or ""
+    queue.buckets.change(bucket)
+    try:
+        response = await queue.inner(request)
+    except RemoteUnreachable:
+        await queue.buckets.retag(bucket, None)
+        raise
+    if 200 <= response.status < 300:
+        found = (call.members.get("Tagging") or {}).get("TagSet") or []
+        await queue.buckets.retag(bucket, {tag["Key"]: tag.get("Value") or "" for tag in found})
+    elif response.status >= 500:
+        await queue.buckets.retag(bucket, None)
     return response
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response, body_length
-from s3d.standalone import copy_source
+from s3d.standalone import copy_source, tags
 from s3d.standalone.copy_source import CopySource
 from s3d.standalone.version import check_length, key_bytes
 from s3d.write_queue.accept import accepted, goes_straight
-from s3d.write_queue.operation import Operation
-from s3d.write_queue.queue import Queue, check_there
+from s3d.write_queue.operation import HELD, PENDING, Operation
+from s3d.write_queue.queue import Queue, check_may_go, check_there
+from s3d.write_queue.remote_copy import copy_at_remote
 
 _CONDITIONS = ("VersionId", "ETag", "LastModifiedTime", "Size")
 """Of an entry of DeleteObjects."""
@@ -20,12 +22,24 @@ _CONDITIONS = ("VersionId", "ETag", "LastModifiedTime", "Size")
 async def put_object(queue: Queue, request: S3Request) -> S3Response:
     """An object that is larger than the queue may be goes straight to the remote, which is a stronger promise."""
     size = body_length(request.body)
-    if goes_straight(request) or size > queue.config.max_size:
-        return await queue.after_push(request)
+    if goes_straight(request):
+        return await straight(queue, request, size)
     await queue.buckets.require(request.bucket or "")
+    verdict = queue.decisions.of_request(request, size)
+    if size > queue.config.max_size and verdict.state != HELD:
+        return await queue.after_push(request)
     call = await accepted(request)
-    with await queue.room.reserve(size):
+    with await queue.reserve(request, verdict, size):
         return await queue.accept(call)
+
+
+async def straight(queue: Queue, request: S3Request, size: int | None) -> S3Response:
+    """The remote's answer to a request that makes an object there. AccessDenied if that is to be held. ``size`` None: not
+    known yet."""
+    if queue.decisions.rules.upload is not None:
+        await queue.buckets.require(request.bucket or "")
+    check_may_go(queue.decisions.of_request(request, size))
+    return await queue.after_push(request)
 
 
 async def delete_object(queue: Queue, request: S3Request) -> S3Response:
@@ -33,7 +47,9 @@ async def delete_object(queue: Queue, request: S3Request) -> S3Response:
     if goes_straight(request):
         return await queue.after_push(request)
     await queue.buckets.require(request.bucket or "")
-    return await queue.accept(await accepted(request))
+    call = await accepted(request)
+    call.is_usual = queue.decisions.of_delete(call.bucket).is_usual
+    return await queue.accept(call)
 
 
 async def delete_objects(queue: Queue, request: S3Request) -> S3Response:
@@ -42,6 +58,7 @@ async def delete_objects(queue: Queue, request: S3Request) -> S3Response:
     call = await accepted(request)
     entries: list[dict[str, Any]] = call.members["Delete"].get("Objects") or []
     if not goes_straight(request) and not any(entry.get(name) is not None for entry in entries for name in _CONDITIONS):
+        call.is_usual = queue.decisions.of_delete(call.bucket).is_usual
         return await queue.accept(call)
     await queue.push_keys(request.bucket or "", (key_bytes(entry["Key"]) for entry in entries))
     return await queue.inner(request)
@@ -53,11 +70,21 @@ async def tag_object(queue: Queue, request: S3Request) -> S3Response:
     if operation is None or goes_straight(request):
         return await queue.after_push(request)
     check_there(operation, request.key or "")
-    try:
-        return await queue.accept(await accepted(request))
-    except S3Error as error:
-        if error.code not in ("NoSuchKey", "SlowDown") or queue.content(request) is not None:
-            raise
+    call = await accepted(request)
+    version = queue.journal.version(operation)
+    if version is None:
+        return await queue.after_push(request)  # it was pushed between the two looks
+    members = call.members.get("Tagging")
+    wanted = tags.of_members(members, tags.OBJECT_LIMIT) if members else None
+    verdict = await queue.decisions.of_tags(request, version, wanted)
+    call.request.said = request.said
+    begins = verdict.state == HELD and operation.state == PENDING
+    with await queue.held_room.reserve(operation.size) if begins else contextlib.nullcontext():
+        try:
+            return await queue.accept(call)
+        except S3Error as error:
+            if error.code not in ("NoSuchKey", "SlowDown") or queue.content(request) is not None:
+                raise
     return await queue.after_push(request)  # it was pushed between the two looks
 
 
@@ -66,15 +93,19 @@ async def copy_object(queue: Queue, request: S3Request) -> S3Response:
     source = source_of(request)
     operation = await local_source(queue, request, source)
     if operation is None:
-        return await queue.after_push(request)
+        return await copy_at_remote(queue, request, source)
     await queue.buckets.require(request.bucket or "")
-    with await queue.room.reserve(operation.size):
+    version = queue.journal.version(operation)
+    if version is None:
+        return await copy_at_remote(queue, request, source)  # it was pushed between the two looks
+    verdict = await queue.decisions.of_copy(request, version)
+    with await queue.reserve(request, verdict, operation.size):
         try:
             return await queue.accept(await accepted(request))
         except S3Error as error:
             if error.code != "NoSuchKey" or queue.journal.content(source.bucket, source.key) is not None:
                 raise
-    return await queue.after_push(request)  # the source was pushed between the two looks
+    return await copy_at_remote(queue, request, source)  # the source was pushed between the two looks
 
 
 def source_of(request: S3Request) -> CopySource:

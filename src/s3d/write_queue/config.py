@@ -32,3 +32,7 @@ class WriteQueueConfig:
     """``accept``: buckets that the remote was never asked for are taken for granted while it is away."""
     ledger_age: float = 7 * 86400.0
     """How long what was pushed is remembered."""
+    held_size: int = 10_000_000_000
+    """Of all bodies that are held."""
+    held_files: int = 10_000
+    """Objects that are held."""

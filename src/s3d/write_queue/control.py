@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from s3d.filters.facts import Facts
 from s3d.write_queue.audit import Page, Wanted
 from s3d.write_queue.operation import Operation
 
@@ -32,6 +33,8 @@ class Control(Protocol):
     def resume(self) -> None: ...
 
     async def audit(self, wanted: Wanted) -> Page: ...
+
+    async def explain(self, known: Facts) -> dict[str, Any]: ...
 
     def document(self) -> dict[str, Any]: ...
 

@@ -1,4 +1,4 @@
-"""Pushes what the journal holds: oldest first, several at a time, of each key one.
+"""Pushes what the journal holds: the most urgent and oldest first, several at a time, of each key one.
 
     wake ──> candidates of the journal ──> a task each ──> done | put off | failed ──> wake
 
@@ -23,7 +23,7 @@ from s3d.write_queue.abort import Aborter
 from s3d.write_queue.away import Away
 from s3d.write_queue.journal import LONGEST, Journal
 from s3d.write_queue.losses import Losses
-from s3d.write_queue.operation import FAILED, SMALL, UPLOAD, Operation, Pushed
+from s3d.write_queue.operation import FAILED, HELD, PENDING, PUSHING, SMALL, UPLOAD, Operation, Pushed
 from s3d.write_queue.outcome import Refusal, delay, of_error
 from s3d.write_queue.pace import Pace
 from s3d.write_queue.push import Pusher
@@ -98,6 +98,11 @@ class Engine:
     def wake(self) -> None:
         """Something was accepted, or can be tried again."""
         self._wake.set()
+
+    def reorder(self) -> None:
+        """Something was accepted that others wait behind, or was decided anew."""
+        self._ahead.clear()
+        self.wake()
 
     def changed(self) -> None:
         """An operation has gone, or will not go by itself, or can go again."""
@@ -197,7 +202,7 @@ class Engine:
         """What is to be pushed next."""
         while self._first:
             operation = self._journal.find(self._first.popleft())
-            if operation is not None and operation.state != FAILED and self._is_free(operation):
+            if operation is not None and operation.state in (PENDING, PUSHING) and self._is_free(operation):
                 return operation
         large = sum(operation.size > SMALL for operation, _ in self._pushing.values())
         small = True if large >= self._large else None
@@ -299,6 +304,8 @@ class Engine:
         finally:
             self._confirmed -= 1
         self.pace.add(operation.size)
+        if operation.is_urgent:  # what it stood in the way of goes before all that was looked up
+            self._ahead.clear()
 
     async def _refused(self, operation: Operation, error: Refusal) -> None:
         told = _named(operation) | {"code": error.code, "error": error.message}
@@ -341,6 +348,9 @@ class Engine:
         """Raises for operations that will not be pushed soon."""
         if self._stopped:
             raise RemoteUnreachable("s3d is stopping.")
+        if any(operation.state == HELD for operation in waiting):
+            message = "The object of this key is held back and not at the remote: let it go, export or drop it first."
+            raise S3Error("ServiceUnavailable", message, headers={"Retry-After": "60"})
         failed = next((operation for operation in waiting if operation.state == FAILED), None)
         if failed is not None:
             said = failed.last_error() or {}

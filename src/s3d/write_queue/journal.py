@@ -1,12 +1,13 @@
 """What is not yet at the remote: which operations, in which order, in which state.
 
-    pending ──begin──> pushing ──done──> (ledger)
-       ^                  │
-       ├────put_off───────┤
-       └──retry── failed <┘fail
+    held <──> pending ──begin──> pushing ──done──> (ledger)
+                 ^                  │
+                 ├────put_off───────┤
+                 └──retry── failed <┘fail
 
-``pushing`` means that the remote may have it already, also after a crash. Methods that read see what is committed; those
-that change return when it is durable. All of an operation's bytes go in the transaction in which it goes.
+What is held and what is let go is said by `s3d.write_queue.decisions`. ``pushing`` means that the remote may have it
+already, also after a crash. Methods that read see what is committed; those that change return when it is durable. All of
+an operation's bytes go in the transaction in which it goes.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from s3d.write_queue.operation import (
 
 COLUMNS = (
     "seq, bucket, key, kind, state, accepted, version, size, headers, tags, attempts, next_attempt, error, superseded, "
-    "remote_upload"
+    "remote_upload, priority, due, said"
 )
 """In the order of `Operation`."""
 
@@ -57,7 +58,7 @@ _TAGS = f"{_SELECT} WHERE bucket = ? AND key = ? AND superseded = 0 AND kind = '
 _RUNNABLE = f"""
 {_SELECT} INDEXED BY operation_due
 WHERE state IN ('pending', 'pushing') AND blocked = 0 AND (next_attempt <= ? OR next_attempt > ?) AND size BETWEEN ? AND ?
-ORDER BY seq LIMIT ?
+ORDER BY priority DESC, due, seq LIMIT ?
 """
 _NEXT_ATTEMPT = """
 SELECT min(next_attempt) FROM operation INDEXED BY operation_later
@@ -83,19 +84,27 @@ _LARGEST = (1 << 63) - 1
 
 
 class Journal:
-    """The operations of one queue. ``changed`` is called when one has gone, or will not go by itself, or may go again."""
+    """The operations of one queue. ``changed`` is called when one has gone, or will not go by itself, or may go again;
+    ``decide``, inside the transaction, when one is ``pending`` again: meanwhile the rules may have changed."""
 
-    def __init__(self, store: Store, changed: Callable[[], None], ledger_age: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        changed: Callable[[], None],
+        ledger_age: float,
+        decide: Callable[[Connection, Operation], object] = lambda _connection, _operation: None,
+    ) -> None:
         self._store = store
         self._changed = changed
+        self._decide = decide
         self._ledger_age = ledger_age
         self._forget_at = 0.0
 
     # Reading.
 
     def runnable(self, now: float, limit: int, *, small: bool | None = None) -> list[Operation]:
-        """What can be pushed now, oldest first: of each key the oldest. Those that are being pushed are among them.
-        ``small``: only those up to `SMALL`, only larger ones, or any."""
+        """What can be pushed now, the most urgent first: of each key the oldest. Those that are being pushed are among
+        them. ``small``: only those up to `SMALL`, only larger ones, or any."""
         first, last = {None: (0, _LARGEST), True: (0, SMALL), False: (SMALL + 1, _LARGEST)}[small]
         return self._list(_RUNNABLE, (now, now + LONGEST, first, last, limit))
 
@@ -130,7 +139,7 @@ class Journal:
 
     def version(self, operation: Operation) -> Version | None:
         """The version that an operation pushes; a delete marker of a delete. None: there is none, or it is gone."""
-        return _version(self._store.reader, operation)
+        return version_of(self._store.reader, operation)
 
     def segments(self, version: Version) -> Sequence[Segment]:
         """Its bodies, one after the other."""
@@ -183,9 +192,14 @@ class Journal:
             return self._list(f"{_SELECT} WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit))
         return self._list(f"{_SELECT} WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?", (state, after, limit))
 
+    def undone(self, bucket: str | None, states: Sequence[str], after: int, limit: int) -> list[Operation]:
+        """Objects behind a ``seq``, in order, of which nothing was begun (pending, held): of one bucket, or of all."""
+        where = "WHERE state IN (?1, ?2) AND kind IN ('put', 'upload') AND seq > ?3 AND bucket = ifnull(?4, bucket)"
+        return self._list(f"{_SELECT} {where} ORDER BY seq LIMIT ?5", (states[0], states[-1], after, bucket, limit))
+
     def last(self) -> int:
-        """The highest ``seq``; 0: there is none."""
-        return int(self._one("SELECT coalesce(max(seq), 0) FROM operation"))
+        """The highest ``seq`` that is committed; 0: there is none."""
+        return last_seq(self._store.reader)
 
     def totals(self) -> dict[str, dict[str, int]]:
         """``count`` and ``bytes`` by state."""
@@ -211,6 +225,21 @@ class Journal:
         size, files = self._store.reader.execute("SELECT bytes, files FROM usage").fetchone()
         return size, files
 
+    def used(self) -> tuple[int, int]:
+        """The same as the limits count it: a copy as much as its source, though they share their bytes."""
+        size, files = self._store.reader.execute("SELECT bytes + shared, files FROM usage").fetchone()
+        return size, files
+
+    def held(self) -> tuple[int, int]:
+        """The same as `used` of what is held."""
+        size, files = self._store.reader.execute("SELECT held_bytes, held_files FROM usage").fetchone()
+        return size, files
+
+    def held_buckets(self, *, undecided: bool = False) -> list[str]:
+        """Those with held objects; or only with such that are held because something was not known."""
+        query = f"SELECT DISTINCT bucket FROM operation WHERE state = 'held' {'AND undecided = 1' if undecided else ''}"
+        return [bucket for (bucket,) in self._store.reader.execute(query)]
+
     def versioning(self, bucket: str) -> str | None:
         """As last asked: Enabled, Suspended, '' for never; None: not known."""
         return versioning(self._store.reader, bucket)
@@ -227,11 +256,20 @@ class Journal:
         return await self._store.database.change(change, soon=False)
 
     def not_sent(self, operation: Operation) -> None:
-        """`begin` is taken back, soon: nothing of it went to the remote. ``operation`` as it was before."""
+        """`begin` is taken back, soon, unless it has begun again by then: nothing of it went to the remote. ``operation``
+        as it was before."""
         if operation.state != PENDING:
             return
-        update = "UPDATE operation SET state = 'pending', attempts = attempts - 1 WHERE seq = ? AND state = 'pushing'"
-        self._store.database.change_later(lambda connection: connection.execute(update, (operation.seq,)))
+        update = (
+            "UPDATE operation SET state = 'pending', attempts = attempts - 1 "
+            "WHERE seq = ? AND state = 'pushing' AND attempts = ?"
+        )
+
+        def change(connection: Connection) -> None:
+            if connection.execute(update, (operation.seq, operation.attempts + 1)).rowcount:
+                self._back(connection, operation)
+
+        self._store.database.change_later(change)
 
     async def upload_begun(self, operation: Operation, upload_id: str) -> None:
         """The remote's UploadId. If the operation is gone meanwhile, the upload is to be aborted."""
@@ -293,7 +331,12 @@ class Journal:
         state = PUSHING if ambiguous else PENDING
         update = "UPDATE operation SET state = ?, error = ?, next_attempt = ? WHERE seq = ? AND state IN (?, ?)"
         parameters = (state, json.dumps(error), until, operation.seq, PENDING, PUSHING)
-        await self._store.database.change(lambda connection: connection.execute(update, parameters) and None)
+
+        def change(connection: Connection) -> None:
+            if connection.execute(update, parameters).rowcount and not ambiguous:
+                self._back(connection, operation)
+
+        await self._store.database.change(change)
 
     async def fail(self, operation: Operation, error: Mapping[str, Any]) -> None:
         """The remote refused it for good. If a later change replaces it, it blocks nothing and is not seen any more."""
@@ -315,7 +358,14 @@ class Journal:
             "UPDATE operation SET state = 'pending', attempts = 0, next_attempt = 0 "
             "WHERE seq = ? AND state = 'failed' AND superseded = 0"
         )
-        retried = await self._store.database.change(lambda c: c.execute(update, (operation.seq,)).rowcount == 1)
+
+        def change(connection: Connection) -> bool:
+            retried = connection.execute(update, (operation.seq,)).rowcount == 1
+            if retried:
+                self._back(connection, operation)
+            return retried
+
+        retried = await self._store.database.change(change)
         self._changed()
         return retried
 
@@ -338,6 +388,10 @@ class Journal:
         self._changed()
         return dropped
 
+    def _back(self, connection: Connection, operation: Operation) -> None:
+        """It is ``pending`` again: nothing of it is at the remote."""
+        self._decide(connection, operation)
+
     # Rows: for functions inside a transaction.
 
     def _list(self, query: str, parameters: Sequence[object]) -> list[Operation]:
@@ -346,6 +400,17 @@ class Journal:
     def _one(self, query: str, parameters: Sequence[object] = ()) -> Any:
         row = self._store.reader.execute(query, parameters).fetchone()
         return row[0] if row else None
+
+
+def last_seq(connection: Connection) -> int:
+    """The highest of all operations; 0: there is none."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM operation").fetchone()[0])
+
+
+def newest(connection: Connection, operation: Operation) -> bool:
+    """Whether it decides what its key is, inside a transaction."""
+    found = _first(_operations(connection.execute(_CONTENT, (operation.bucket, operation.key))))
+    return found is not None and found.seq == operation.seq
 
 
 def remove(connection: Connection, store: Store, operation: Operation, *, completed: str | None = None) -> None:
@@ -404,7 +469,8 @@ def versioning(connection: Connection, bucket: str) -> str | None:
     return row[0] if row else None
 
 
-def _version(connection: Connection, operation: Operation) -> Version | None:
+def version_of(connection: Connection, operation: Operation) -> Version | None:
+    """See `Journal.version`."""
     if operation.version is None:
         return None
     where = "WHERE bucket = (SELECT id FROM bucket WHERE name = ?) AND key = ? AND seq = ?"

@@ -6,11 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from s3d.filters.decide import USUAL
 from s3d.standalone.version import Version
 
 PUT, UPLOAD, DELETE, TAG = "put", "upload", "delete", "tag"
 """An object of one body; a completed multipart upload; a delete; the whole tag set of an object."""
 PENDING, PUSHING, FAILED, HELD = "pending", "pushing", "failed", "held"
+NO_DEADLINE = 1e18
+"""``due`` of what has none."""
 
 SMALL = 8 << 20
 """Bytes of a body up to which a push is short."""
@@ -36,6 +39,17 @@ class Operation:
     superseded: int
     """1: failed, and a later change replaces it: it is kept, is not seen, and blocks nothing."""
     remote_upload: str | None
+    priority: int = USUAL
+    """0 to 9; 9 goes first."""
+    due: float = NO_DEADLINE
+    """Its deadline (Unix seconds)."""
+    said: str | None = None
+    """See `s3d.filters.decide.kept`."""
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it goes before those that came earlier."""
+        return self.priority > USUAL or self.due < NO_DEADLINE
 
     def header_list(self) -> list[tuple[str, str]]:
         """The client's headers as they go to the remote."""

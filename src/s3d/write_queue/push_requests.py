@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 
 from multidict import CIMultiDict
 
+from s3d.filters.decide import kept_before
 from s3d.s3 import codec
 from s3d.s3.message import S3Request, S3Response
 from s3d.standalone.version import Version, key_text
@@ -18,6 +19,7 @@ def request_of(operation: Operation, name: str, headers: CIMultiDict[str] | None
     if headers is not None:
         request.headers.extend(headers)
     request.once = True
+    request.said = kept_before(operation.said)
     return request
 
 

@@ -15,14 +15,15 @@ from s3d.standalone.version import key_bytes
 from s3d.write_queue.accept import carry_out
 from s3d.write_queue.answers import STATE, pending, without_versions
 from s3d.write_queue.config import WriteQueueConfig
+from s3d.write_queue.decisions import Decisions, Verdict
 from s3d.write_queue.engine import Engine
 from s3d.write_queue.journal import Journal
 from s3d.write_queue.known_buckets import KnownBuckets
 from s3d.write_queue.observer import Accepted
-from s3d.write_queue.operation import DELETE, FAILED, Operation
+from s3d.write_queue.operation import DELETE, FAILED, HELD, PENDING, Operation
 from s3d.write_queue.outcome import Refusal
 from s3d.write_queue.pushed_body import check
-from s3d.write_queue.room import Room
+from s3d.write_queue.room import Reservation, Room
 
 log = logging.getLogger("s3d.write_queue")
 
@@ -38,7 +39,10 @@ class Queue:
     store: Store
     journal: Journal
     buckets: KnownBuckets
+    decisions: Decisions
     room: Room
+    held_room: Room
+    """For what is held: of its own, so that it takes none from what waits."""
     engine: Engine
     verified: set[int] = field(default_factory=set)
     """``seq`` of operations whose bodies were compared with their MD5 since the start."""
@@ -87,9 +91,25 @@ class Queue:
     async def accept(self, call: Accepted) -> S3Response:
         """Lets the queue's store do it, and the engine know. S3Error."""
         response = await self.answer(call)
+        response.headers[STATE] = call.state
         self.settle()
-        self.engine.wake()
+        if call.is_usual:
+            self.engine.wake()
+        else:
+            self.engine.reorder()
+        if call.state == HELD:
+            self.engine.changed()  # nobody is to wait for what it replaced
         return response
+
+    async def reserve(self, request: S3Request, verdict: Verdict, size: int, came: int = 0) -> Reservation:
+        """Room for an object, among those that wait or those that are held. ``came``: bytes of it that are here already
+        and count among those that wait. S3Error: see `Room.reserve`."""
+        if verdict.state == HELD:
+            before = self.content(request)
+            if before is not None and before.state == HELD:  # it goes, and nothing else makes room there
+                return await self.held_room.reserve(max(0, size - before.size), files=0)
+            return await self.held_room.reserve(size)
+        return await self.room.reserve(size - came)
 
     async def answer(self, call: Accepted, state: str = "pending") -> S3Response:
         """What the queue's store answers, as the client may see it. S3Error."""
@@ -121,12 +141,24 @@ class Queue:
 
     def settle(self) -> None:
         """Tells the limits what is there."""
-        self.room.set(*self.journal.usage())
+        size, files = self.journal.used()
+        held_size, held_files = self.journal.held()
+        self.room.set(size - held_size, files - held_files)
+        self.held_room.set(held_size, held_files)
 
 
 def state_of(operation: Operation) -> str:
     """What ``x-s3d-state`` says of it."""
-    return FAILED if operation.state == FAILED else "pending"
+    return operation.state if operation.state in (FAILED, HELD) else PENDING
+
+
+def check_may_go(verdict: Verdict) -> None:
+    """Raises AccessDenied for an object that is to be held, if the request can only be answered by the remote."""
+    if verdict.state == HELD:
+        why = "is held back by a tag, a filter or a policy"
+        if not verdict.is_known:
+            why = "may have to be held back, by a tag, a filter or a policy that depends on what is not known yet"
+        raise S3Error("AccessDenied", f"This object {why}, and only the remote can answer this request.")
 
 
 def check_there(operation: Operation, key: str) -> None:

@@ -23,7 +23,8 @@ _LOOK_AGAIN = 1.0
 
 class Room:
     """Of one queue. Sizes in bytes, ``max_wait`` in seconds; ``floor`` bytes stay free on the disk, of which ``free`` says
-    how many there are now. ``reserve``: whether there is what the journal needs when the disk is full."""
+    how many there are now. ``reserve``: whether there is what the journal needs when the disk is full. ``is_held``: it is
+    for held objects."""
 
     def __init__(
         self,
@@ -33,6 +34,8 @@ class Room:
         free: Callable[[], int],
         max_wait: float,
         reserve: Callable[[], bool] = lambda: True,
+        *,
+        is_held: bool = False,
     ) -> None:
         self._max_size = max_size
         self._max_files = max_files
@@ -40,6 +43,7 @@ class Room:
         self._free = free
         self._max_wait = max_wait
         self._reserve = reserve
+        self._what = "The room for held objects" if is_held else "The write queue"
         self._size = self._files = 0
         self._reserved_size = self._reserved_files = 0
         self._waiting: deque[_Waiting] = deque()
@@ -53,6 +57,12 @@ class Room:
         """What is there now."""
         self._size, self._files = size, files
         self._let_in()
+
+    def lacks(self, size: int) -> str | None:
+        """Why a body would have to wait now, or is refused; None: it would not."""
+        if size > self._max_size:
+            return f"it is larger than the {self._max_size} bytes that there may be"
+        return "others wait in front" if self._waiting else self._lack(Reservation(self, size, 1))
 
     async def reserve(self, size: int, files: int = 1) -> Reservation:
         """Room for a body, in the order of asking. S3Error: SlowDown when it does not come in time, EntityTooLarge for a
@@ -90,7 +100,8 @@ class Room:
         if not future.done():
             why = self._lack(reservation) or "others wait in front"
             self._leave(entry)
-            message = f"The write queue is full, and stayed so for {self._max_wait:g} s: {why}."
+            how_long = f", and stayed so for {self._max_wait:g} s" if self._max_wait else ""
+            message = f"{self._what} is full{how_long}: {why}."
             raise S3Error("SlowDown", message, headers={"Retry-After": str(_RETRY_AFTER)})
 
     async def _until_let_in(self, future: asyncio.Future[None]) -> None:
@@ -121,7 +132,7 @@ class Room:
         if self._size + self._reserved_size + wanted.size > self._max_size:
             return f"{self._size} of {self._max_size} bytes are used"
         if wanted.files and self._files + self._reserved_files + wanted.files > self._max_files:
-            return f"{self._files} of {self._max_files} objects are waiting"
+            return f"{self._files} of {self._max_files} objects are there"
         if self._floor and self._free() - self._reserved_size - wanted.size < self._floor:
             return f"less than {self._floor} bytes would stay free on the disk"
         if not self._reserve():

@@ -107,5 +107,31 @@ CREATE TABLE abandoned_upload (                 -- at the remote, to be aborted 
 ) WITHOUT ROWID;
 """
 
-MIGRATIONS = (_FIRST, _SECOND)
+_THIRD = """
+ALTER TABLE operation ADD COLUMN priority INTEGER NOT NULL DEFAULT 5;   -- 0 to 9; 9 goes first
+ALTER TABLE operation ADD COLUMN due REAL NOT NULL DEFAULT 1e18;        -- seconds since 1970: its deadline; 1e18: none
+ALTER TABLE operation ADD COLUMN undecided INTEGER NOT NULL DEFAULT 0;  -- 1: held because something was not known
+ALTER TABLE operation ADD COLUMN said TEXT;                             -- JSON: what the policy said; NULL: nothing
+DROP INDEX operation_due;
+CREATE INDEX operation_due ON operation(priority DESC, due, seq, next_attempt, size)
+    WHERE state IN ('pending', 'pushing') AND blocked = 0;
+CREATE INDEX operation_held ON operation(bucket, undecided) WHERE state = 'held';
+ALTER TABLE known_bucket ADD COLUMN tags TEXT;                          -- JSON, {key: value}; NULL: not known
+ALTER TABLE usage ADD COLUMN held_bytes INTEGER NOT NULL DEFAULT 0;     -- of these: what is held
+ALTER TABLE usage ADD COLUMN held_files INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE usage ADD COLUMN shared INTEGER NOT NULL DEFAULT 0;         -- more bytes, if copies had bodies of their own
+UPDATE usage SET shared = (SELECT coalesce(sum((refs - 1) * size), 0) FROM body);
+CREATE TRIGGER body_shared AFTER UPDATE OF refs ON body
+    BEGIN UPDATE usage SET shared = shared + (new.refs - old.refs) * new.size; END;
+CREATE TRIGGER held_came AFTER INSERT ON operation WHEN new.state = 'held'
+    BEGIN UPDATE usage SET held_bytes = held_bytes + new.size, held_files = held_files + 1; END;
+CREATE TRIGGER held_went AFTER DELETE ON operation WHEN old.state = 'held'
+    BEGIN UPDATE usage SET held_bytes = held_bytes - old.size, held_files = held_files - 1; END;
+CREATE TRIGGER held_begins AFTER UPDATE OF state ON operation WHEN new.state = 'held' AND old.state <> 'held'
+    BEGIN UPDATE usage SET held_bytes = held_bytes + new.size, held_files = held_files + 1; END;
+CREATE TRIGGER held_ends AFTER UPDATE OF state ON operation WHEN old.state = 'held' AND new.state <> 'held'
+    BEGIN UPDATE usage SET held_bytes = held_bytes - new.size, held_files = held_files - 1; END;
+"""
+
+MIGRATIONS = (_FIRST, _SECOND, _THIRD)
 """One script for each version of the tables; a released one never changes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from s3d.write_queue.operation import Operation
+from s3d.write_queue.operation import NO_DEADLINE, Operation
 
 
 def shown(operation: Operation) -> dict[str, Any]:
@@ -20,6 +20,8 @@ def shown(operation: Operation) -> dict[str, Any]:
         "attempts": operation.attempts,
         "next_attempt": round(operation.next_attempt, 3) or None,
         "superseded": bool(operation.superseded),
+        "priority": operation.priority,
+        "deadline": round(operation.due, 3) if operation.due < NO_DEADLINE else None,
         "error": operation.last_error(),
     }
 

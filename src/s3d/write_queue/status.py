@@ -39,6 +39,8 @@ def of_queue(queue: Queue, superseded: int) -> dict[str, Any]:
         "files": files,
         "max_bytes": config.max_size,
         "max_files": config.max_files,
+        "max_held_bytes": config.held_size,
+        "max_held_files": config.held_files,
         "abandoned_uploads": multipart.abandoned(queue.store, multipart.ABANDONED_AFTER)[0],
         "superseded": superseded,
         "engine": queue.engine.document(),

@@ -12,12 +12,14 @@ from s3d.standalone import parts
 from s3d.standalone.copy_source import CopySource
 from s3d.standalone.ranges import copy_range
 from s3d.standalone.stored_body import StoredBody
+from s3d.standalone.upload import COLUMNS, Upload
 from s3d.standalone.version import key_text
 from s3d.write_queue.accept import accepted, goes_straight
 from s3d.write_queue.answers import pending
-from s3d.write_queue.changes import local_source, source_of
+from s3d.write_queue.changes import local_source, source_of, straight
 from s3d.write_queue.complete_straight import complete_straight
-from s3d.write_queue.queue import Queue
+from s3d.write_queue.decisions import USUALLY, Verdict
+from s3d.write_queue.queue import Queue, check_may_go
 
 _IS_HERE = "SELECT 1 FROM upload WHERE upload_id = ?1 UNION ALL SELECT 1 FROM completed WHERE upload_id = ?1"
 _FORGET_REQUESTS = "DELETE FROM upload_request WHERE upload NOT IN (SELECT id FROM upload)"
@@ -32,7 +34,7 @@ _CONDITIONS = {
 
 async def create_upload(queue: Queue, request: S3Request) -> S3Response:
     if goes_straight(request):
-        return await queue.after_push(request)
+        return await straight(queue, request, None)
     await queue.buckets.require(request.bucket or "")
     return await queue.answer(await accepted(request))
 
@@ -74,10 +76,12 @@ async def complete_upload(queue: Queue, request: S3Request) -> S3Response:
     """With a condition, the remote completes it: only it can judge that."""
     if not _is_here(queue, request):
         return await queue.after_push(request)
+    size, verdict = await _what_it_becomes(queue, request)
     if goes_straight(request):
         _check_no_keys(request)
+        check_may_go(verdict)
         return await complete_straight(queue, request)
-    with await queue.room.reserve(0):  # its bytes are there
+    with await queue.reserve(request, verdict, size, came=size):
         return await queue.accept(await accepted(request))
 
 
@@ -100,6 +104,22 @@ def _is_here(queue: Queue, request: S3Request) -> bool:
     return upload_id.isascii() and queue.store.reader.execute(_IS_HERE, (upload_id,)).fetchone() is not None
 
 
+async def _what_it_becomes(queue: Queue, request: S3Request) -> tuple[int, Verdict]:
+    """Bytes of all parts that are here, and what becomes of the object. Of an upload that is completed already: nothing."""
+    upload_id = request.parameter("uploadId") or ""
+    query = f"SELECT {COLUMNS} FROM upload WHERE upload_id = ?"
+    row = queue.store.reader.execute(query, (upload_id,)).fetchone()
+    if row is None:
+        return 0, USUALLY
+    size = _size(queue, upload_id)
+    return size, await queue.decisions.of_upload(request, Upload(*row), size)
+
+
+def _size(queue: Queue, upload_id: str | None) -> int:
+    query = "SELECT coalesce(sum(part.size), 0) FROM upload JOIN part ON part.upload = upload.id WHERE upload_id = ?"
+    return int(queue.store.reader.execute(query, (upload_id,)).fetchone()[0])
+
+
 def _check_no_keys(request: S3Request) -> None:
     if any(name.lower().startswith(_KEYS) for name in request.headers):
         message = "The queue took this upload in and cannot use a customer's keys: begin it with them."
@@ -108,8 +128,7 @@ def _check_no_keys(request: S3Request) -> None:
 
 def _check_fits(queue: Queue, request: S3Request, size: int) -> None:
     """Raises EntityTooLarge."""
-    query = "SELECT coalesce(sum(part.size), 0) FROM upload JOIN part ON part.upload = upload.id WHERE upload_id = ?"
-    there: int = queue.store.reader.execute(query, (request.parameter("uploadId"),)).fetchone()[0]
+    there = _size(queue, request.parameter("uploadId"))
     if there + size > queue.config.max_size:
         elements = {"ProposedSize": str(there + size), "MaxSizeAllowed": str(queue.config.max_size)}
         raise S3Error("EntityTooLarge", "The upload is larger than the write queue may be.", elements=elements)

@@ -19,7 +19,7 @@ _SECTOR = 512
 @dataclass(frozen=True, slots=True)
 class Record:
     """``kind``: O opened, T opened and truncated, W written, S size set, F synced, D directory made, U name removed,
-    R renamed (to ``data``), M mark (its text is ``path``)."""
+    R renamed (to ``data``), P descriptor duplicated (the old one is ``offset``), M mark (its text is ``path``)."""
 
     kind: str
     handle: int
@@ -110,6 +110,8 @@ class Disk:
         elif kind == "R":
             parent, name = self._at(record.path)
             self._change(parent.now[name], of=(parent, name), to=self._at(record.data.decode()))
+        elif kind == "P":
+            self._handles[record.handle] = self._handles[record.offset]
 
     def _open(self, record: Record) -> None:
         if record.path == self._root_path:

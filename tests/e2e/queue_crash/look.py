@@ -70,7 +70,8 @@ async def _states(scenario: Scenario, remote: Remote, keys: list[str]) -> list[A
 class Look:
     """At what is left in ``directory``. ``copy``: a directory to be made. ``keys``: what is looked at (BUCKET/KEY).
     ``uploads``: how many the remote may have that the queue does not know. ``fails``: whether operations may be refused.
-    ``forgets``: whether the disk may have forgotten that a file was removed."""
+    ``forgets``: whether the disk may have forgotten that a file was removed. ``holds``: with what keys begin that must not
+    be at the remote before that start."""
 
     directory: Path
     copy: Path
@@ -78,11 +79,14 @@ class Look:
     uploads: int
     fails: bool = False
     forgets: bool = False
+    holds: str | None = None
 
     async def at_next_start(self, remote: Remote) -> dict[str, Any]:
         """``seen``: what clients see before anything is pushed; ``remote``: what that has in the end; ``problems``."""
         problems = list(consistency.problems(self._as_left()))
         problems += self._forget_unknown_uploads(remote)
+        if self.holds is not None:
+            problems += [f"{name} was held" for name in stored(remote.store) if f"/{self.holds}" in name]
         queue = await opened(self.directory, remote)
         view = await seen(queue, self.keys)
         problems += [text async for text in self._push(queue)]

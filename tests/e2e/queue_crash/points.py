@@ -62,7 +62,7 @@ class Run:
         async def done() -> None:
             pass
 
-        queue = await opened(self._base, remote)
+        queue = await opened(self._base, remote, self._scenario.only)
         await self._scenario.prepare(Rig(queue, remote, done))
         await queue.close()
 
@@ -118,12 +118,12 @@ class Run:
         async def done() -> None:
             os.write(writing, b".")
 
-        queue = await opened(self._used, remote)
+        queue = await opened(self._used, remote, self._scenario.only)
         await self._scenario.run(Rig(queue, remote, done))
         await queue.close()
 
     async def _start_and_die(self, fatal: int, writing: int) -> None:
-        queue = await opened(self._used, self._installed(fatal))
+        queue = await opened(self._used, self._installed(fatal), self._scenario.only)
         queue.resume()
         await queue.flush(20)
         await queue.close()
@@ -137,7 +137,8 @@ class Run:
 
     async def _state(self, writing: int) -> Any:
         uploads = self._scenario.uploads * self._ends
-        look = Look(self._used, self._left, self._keys, uploads, fails=self._scenario.fails)
+        scenario = self._scenario
+        look = Look(self._used, self._left, self._keys, uploads, fails=scenario.fails, holds=scenario.holds)
         return await look.at_next_start(Remote(self._used.with_suffix(".remote")))
 
 

@@ -23,7 +23,8 @@ BEGUN, ACKNOWLEDGED = "begun", "acknowledged"
 _CHECKPOINT = 40  # pages, so that there are many; in use it is 8000
 
 
-def _mark(text: str) -> None:
+def mark(text: str) -> None:
+    """Writes it into the trace."""
     ctypes.CDLL(None).unsynced_mark(text.encode())
 
 
@@ -37,17 +38,17 @@ class Kept(Remote):
     def save(self) -> None:
         self._path = self._path.with_suffix(f".{self._changes}")
         super().save()
-        _mark(self._path.name)
+        mark(self._path.name)
         self._changes += 1
 
 
 async def record(directory: Path) -> None:
     remote = Kept(directory / "remote.new")
     await empty(remote)
-    _mark(BEGUN)
+    mark(BEGUN)
 
     async def done() -> None:
-        _mark(ACKNOWLEDGED)
+        mark(ACKNOWLEDGED)
 
     queue = await opened(directory / "disk" / "queue", remote)
     await EVERYTHING.run(Rig(queue, remote, done))

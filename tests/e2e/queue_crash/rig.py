@@ -10,6 +10,8 @@ from typing import Any
 from conformance.calling import call
 from e2e.queue_crash.remote import Remote
 
+from s3d.filters.match import Filters
+from s3d.filters.rules import Rules
 from s3d.s3.backend import Backend
 from s3d.write_queue.backend import WriteQueue
 from s3d.write_queue.config import WriteQueueConfig
@@ -114,10 +116,10 @@ class Rig:
             self.remote.refuses.update(operations)
 
 
-async def opened(directory: Path, remote: Remote) -> WriteQueue:
-    """Nothing is pushed before `WriteQueue.resume`."""
+async def opened(directory: Path, remote: Remote, only: str | None = None) -> WriteQueue:
+    """Nothing is pushed before `WriteQueue.resume`. ``only``: the filter."""
     config = WriteQueueConfig(directory, workers=3, free_space=0)
-    queue = WriteQueue(config, remote)
+    queue = WriteQueue(config, remote, Rules(upload=None if only is None else Filters.of(only)))
     await queue.open()
     queue.pause()  # the engine's task has not run yet
     return queue

@@ -14,6 +14,7 @@ MINIMUM_PART = len(PART)
 """Bytes of a part; S3's own minimum is 5 MiB, which would be written thousands of times."""
 _TEXT = {"Metadata": {"n": "1"}, "ContentType": "text/x-test", "CacheControl": "no-store"}
 _TAGS = {"Tagging": "a=1&b=2"}
+_NOT_HELD = "!*/held*"
 
 Work = Callable[[Rig], Awaitable[None]]
 
@@ -36,6 +37,10 @@ class Scenario:
     """Whether an upload may still be here whose completion was not acknowledged, although the remote has the object."""
     fails: bool = False
     """Whether something may be refused, and is tried again."""
+    only: str | None = None
+    """The filter while it runs; the next start has none, and lets go what was held."""
+    holds: str | None = None
+    """Keys that begin with this must not get to the remote while it runs."""
     passes: frozenset[str] = frozenset()
     """Points that must be among those where it was ended."""
 
@@ -260,6 +265,40 @@ async def _upload_straight(rig: Rig) -> None:
     await _upload(rig, "plain", "new", PART, b"end", IfNoneMatch="*")
 
 
+async def _hold(rig: Rig) -> None:
+    """All that can become of what is held, while others are pushed."""
+    rig.resume()
+    for bucket in BUCKETS:
+        await rig.put(bucket, "held 1", LARGE, **_TEXT, **_TAGS)
+        await rig.put(bucket, "held 2", SMALL)
+        await rig.tag(bucket, "held 2", "1")
+        await rig.put(bucket, "goes", LARGE + b"g")
+    await rig.put("plain", "held 1", SMALL + b"6")
+    await rig.do("CopyObject", "plain", "held 3", CopySource="plain/held 2")
+    await rig.put("plain", "held 4", LARGE + b"4")
+    await rig.delete("plain", "held 4")
+    await _upload(rig, "versioned", "held 5", PART, PART + b"2", b"end")
+    await rig.flush()
+
+
+async def _held_wait(rig: Rig) -> None:
+    await _known(rig)
+    for bucket in BUCKETS:
+        await rig.put(bucket, "held 1", LARGE, **_TEXT, **_TAGS)
+        await rig.put(bucket, "held 2", SMALL)
+    await _upload(rig, "plain", "held 3", PART, b"end")
+
+
+async def _let_go(rig: Rig) -> None:
+    """By the tags of an object, and by those of buckets."""
+    rig.resume()
+    lets_go = {"Tagging": {"TagSet": [{"Key": "s3d.upload", "Value": "true"}]}}
+    await rig.do("PutObjectTagging", "plain", "held 2", **lets_go)
+    for bucket in BUCKETS:
+        await rig.do("PutBucketTagging", bucket, "", **lets_go)
+    await rig.flush()
+
+
 async def _etag(rig: Rig, bucket: str, key: str) -> str:
     answer = await rig.do("HeadObject", bucket, key)
     return str(answer["ETag"])
@@ -364,5 +403,13 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "refuse": Scenario(_refused, _known, uploads=1, fails=True, passes=_AGAIN),
     "upload straight": Scenario(_upload_straight, _known, uploads=1, again=True, passes=_AGAIN | _ABORTED),
+    "hold": Scenario(_hold, _known, uploads=1, only=_NOT_HELD, holds="held", passes=_ACCEPTED | _TRASH | _SENT),
+    "let go": Scenario(
+        _let_go,
+        _held_wait,
+        uploads=1,
+        only=_NOT_HELD,
+        passes=_SENT | {"before PutBucketTagging", "after PutBucketTagging"},
+    ),
     "straight": Scenario(_straight, _known, passes=_points("before PutObject\nafter PutObject")),
 }

@@ -125,6 +125,34 @@ int close(int fd) {
     return result;
 }
 
+/* The record: the new descriptor, and as offset the old one. */
+static int duplicated(int fd, int command, long least) {
+    static int (*real)(int, int, ...);
+    if (!real) real = REAL(fcntl64);
+    pthread_mutex_lock(&lock);
+    int copy = real(fd, command, least);
+    if (copy >= DESCRIPTORS && is_tracked(fd)) abort();
+    if (copy >= 0 && copy < DESCRIPTORS) {
+        tracked[copy] = (char)is_tracked(fd);
+        if (tracked[copy]) record('P', copy, fd, NULL, NULL, 0);
+    }
+    pthread_mutex_unlock(&lock);
+    return copy;
+}
+
+#define CONTROL(name)                                                                                        \
+    int name(int fd, int command, ...) {                                                                     \
+        va_list more;                                                                                        \
+        va_start(more, command);                                                                             \
+        void *argument = va_arg(more, void *);                                                               \
+        va_end(more);                                                                                        \
+        if (command == F_DUPFD || command == F_DUPFD_CLOEXEC) return duplicated(fd, command, (long)argument); \
+        return REAL(name)(fd, command, argument);                                                            \
+    }
+CONTROL(fcntl)
+CONTROL(fcntl64)
+int dup(int fd) { return duplicated(fd, F_DUPFD, 0); }
+
 ssize_t write(int fd, const void *data, size_t size) {
     if (!is_tracked(fd)) return real_write ? real_write(fd, data, size) : REAL(write)(fd, data, size);
     pthread_mutex_lock(&lock);

@@ -10,12 +10,14 @@ from typing import Any
 
 from multidict import CIMultiDict
 
+from s3d.filters.rules import Rules
 from s3d.local.bodies import Bodies
 from s3d.local.database import Connection, Database
 from s3d.s3 import codec
 from s3d.s3.message import S3Request, S3Response
 from s3d.standalone.store import Store
 from s3d.write_queue.accept import accepted, carry_out
+from s3d.write_queue.decisions import Decisions
 from s3d.write_queue.journal import Journal
 from s3d.write_queue.observer import Observer
 from s3d.write_queue.operation import Operation
@@ -32,6 +34,9 @@ class Opened:
     journal: Journal
     observer: Observer
     left: list[None]
+    rules: Rules
+    tags: dict[str, Mapping[str, str]]
+    """Of buckets."""
 
     async def do(self, operation: str, members: Mapping[str, Any], body: bytes = b"", **headers: str) -> S3Response:
         """Has the queue accept a request."""
@@ -63,18 +68,20 @@ async def opened(directory: Path, *, versioning: str | None = None) -> AsyncIter
     database.open()
     bodies = Bodies(directory, database)
     bodies.open()
-    observer = Observer(database, bodies)
+    rules = Rules()
+    tags: dict[str, Mapping[str, str]] = {}
+    observer = Observer(Store(database, bodies), Decisions(rules, tags.get))
     store = Store(database, bodies, observer)
 
     def make(connection: Connection) -> None:
         row = "INSERT OR IGNORE INTO bucket (name, created, location, versioning) VALUES (?, 0, '', 'Enabled')"
         connection.execute(row, (BUCKET,))
-        connection.execute("INSERT OR REPLACE INTO known_bucket VALUES (?, ?, 0)", (BUCKET, versioning))
+        connection.execute("INSERT OR REPLACE INTO known_bucket VALUES (?, ?, 0, NULL)", (BUCKET, versioning))
 
     await database.change(make)
     left: list[None] = []
     try:
-        yield Opened(store, Journal(store, lambda: left.append(None), 3600), observer, left)
+        yield Opened(store, Journal(store, lambda: left.append(None), 3600), observer, left, rules, tags)
     finally:
         await bodies.close()
         await database.close()

@@ -208,6 +208,21 @@ async def test_tags_of_what_may_be_sent_come_after_it(tmp_path: Path) -> None:
         assert [o.seq for o in queue.journal.runnable(time.time(), 9)] == [tag.seq]
 
 
+async def test_what_has_begun_again_is_not_taken_back(tmp_path: Path) -> None:
+    """It may be on its way by then."""
+    async with opened(tmp_path) as queue:
+        one = await queue.put("a")
+        await queue.journal.begin(one)
+        queue.journal.not_sent(one)
+        again = queue.newest()
+        assert await queue.journal.begin(again)
+        await queue.store.database.flush()
+        assert queue.states() == [("a", "put", "pushing")]
+        queue.journal.not_sent(again)
+        await queue.store.database.flush()
+        assert queue.states() == [("a", "put", "pushing")]
+
+
 async def test_an_upload(tmp_path: Path) -> None:
     async with opened(tmp_path) as queue:
         begun = await queue.do(

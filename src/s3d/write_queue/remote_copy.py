@@ -1,0 +1,71 @@
+"""Copies of what is at the remote: made there, if the object that they make may go there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from s3d.s3 import codec
+from s3d.s3.errors import RemoteUnreachable, S3Error
+from s3d.s3.message import S3Request, S3Response
+from s3d.s3.whole import read_whole
+from s3d.standalone.copy_source import CopySource
+from s3d.standalone.version import key_bytes, key_text
+from s3d.write_queue import facts
+from s3d.write_queue.queue import Queue, check_may_go
+
+_KEYS = "x-amz-copy-source-server-side-encryption-"
+_SIZE = "Content-Length"
+
+
+async def copy_at_remote(queue: Queue, request: S3Request, source: CopySource) -> S3Response:
+    """The remote's answer to a CopyObject. AccessDenied if the object is to be held: without a filter and a policy only its
+    own tags and its bucket's can say so, and the source is not looked at. What is wrong with the source, the remote says.
+    RemoteUnreachable."""
+    rules, bucket = queue.decisions.rules, request.bucket or ""
+    target, tags = key_bytes(request.key or ""), facts.tags_of_copy(request)
+    head = None
+    if rules.upload is not None or rules.policy is not None:
+        await queue.buckets.require(bucket)
+        head = await _asked(queue, _about(request, "HeadObject", source))
+        if head is None:
+            return await queue.after_push(request)
+        if tags is None:
+            tags = await _tags(queue, _about(request, "GetObjectTagging", source))
+    size = int(head.headers[_SIZE]) if head is not None and _SIZE in head.headers else None
+    headers = () if head is None else tuple(head.headers.items())
+    known = facts.of_remote_copy(request, target, headers, size, tags, queue.buckets.tags(bucket))
+    if head is not None:
+        request.said = await rules.ask(request.operation, known, request.source_address)
+    check_may_go(queue.decisions.verdict(known, request.said))
+    return await queue.after_push(request)
+
+
+async def _asked(queue: Queue, request: S3Request) -> S3Response | None:
+    """None: it is refused. RemoteUnreachable."""
+    try:
+        response = await read_whole(await queue.inner(request))
+    except RemoteUnreachable:
+        raise
+    except S3Error:  # an embedded store raises what a remote answers
+        return None
+    return response if response.status == 200 else None
+
+
+async def _tags(queue: Queue, request: S3Request) -> Mapping[str, str] | None:
+    """None: the remote does not say."""
+    response = await _asked(queue, request)
+    if response is None or not isinstance(response.body, bytes):
+        return None
+    found = codec.parse_response(request.operation, response, response.body)
+    return {str(tag.get("Key")): str(tag.get("Value") or "") for tag in found.get("TagSet") or []}
+
+
+def _about(request: S3Request, operation: str, source: CopySource) -> S3Request:
+    """A question about the source of a copy."""
+    members = {"Bucket": source.bucket, "Key": key_text(source.key), "VersionId": source.version_id}
+    question = codec.build_request(operation, {name: value for name, value in members.items() if value is not None})
+    for name, value in request.headers.items():
+        if operation == "HeadObject" and name.lower().startswith(_KEYS):
+            question.headers[name.lower().replace("copy-source-", "", 1)] = value
+    question.request_id = request.request_id
+    return question
