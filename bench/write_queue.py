@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,6 +34,7 @@ from queues.launches import LAUNCHES, RCLONE_FLAGS, rclone_remote, running, stat
 from rounds import Generator, Result, generator, run_rows, throughput
 from row import KIB, MIB, Row
 from signing import signed_head
+from slow_link import slow_link
 
 RESULTS = Path(__file__).resolve().parent / "results"
 ROUND_TRIP = 0.05  # seconds
@@ -62,16 +62,6 @@ def arguments() -> argparse.Namespace:
     chosen.pending = chosen.pending or (10_000 if chosen.quick else 100_000)
     chosen.small = 1000 if chosen.quick else 10_000
     return chosen
-
-
-@contextlib.contextmanager
-def slow_link(target: str) -> Iterator[str]:
-    """The URL of the server behind the delay."""
-    command = [sys.executable, str(Path(__file__).with_name("slow_link.py")), target, str(ROUND_TRIP)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        process.communicate()
 
 
 class Plan:
@@ -222,7 +212,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory(prefix="s3d-bench-") as directory,
         peers.seaweedfs() as server,
-        slow_link(server.url) as remote,
+        slow_link(server.url, ROUND_TRIP) as remote,
         generator() as load,
     ):
         root = Path(directory)

@@ -102,6 +102,12 @@ def wait_drained(contender: Contender, *, seconds: float = 900) -> None:
         time.sleep(0.05)
 
 
+def forget_lists(contender: Contender) -> None:
+    """rclone remembers what is in a directory: from now on it asks again."""
+    if contender.name == "rclone":
+        _ask(f"{_control[contender.url]}/vfs/forget", b"{}")
+
+
 def _waiting(contender: Contender) -> int:
     if contender.name == "s3d":
         return int(status(contender)["waiting"])
