@@ -133,14 +133,19 @@ def _spawn(
 
 
 @contextlib.contextmanager
-def seaweedfs(directory: Path | None = None, *, volume_megabytes: int = 128) -> Iterator[Server]:
-    """A real SeaweedFS S3 server with the test credentials. Each of its buckets takes a volume of its own, and there are as
-    many as fit on the disk."""
+def seaweedfs(
+    directory: Path | None = None, *, volume_megabytes: int = 128, anonymous_reads: bool = False
+) -> Iterator[Server]:
+    """A real SeaweedFS S3 server with the test credentials; ``anonymous_reads``: anybody may read. Each of its buckets
+    takes a volume of its own, and there are as many as fit on the disk."""
     with _directory(directory) as root:
         identities = root / "identities.json"
         key = {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}
         actions = ["Admin", "Read", "List", "Tagging", "Write"]
-        identities.write_text(json.dumps({"identities": [{"name": "test", "credentials": [key], "actions": actions}]}))
+        known: list[dict[str, object]] = [{"name": "test", "credentials": [key], "actions": actions}]
+        if anonymous_reads:
+            known.append({"name": "anonymous", "actions": ["Read"]})
+        identities.write_text(json.dumps({"identities": known}))
         (root / "data").mkdir()
         port = free_port(spare=10000)
         others = {name: free_port(spare=10000) for name in ("master", "volume", "filer", "admin")}

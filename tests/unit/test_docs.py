@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from e2e.cache_crash.scenarios import SCENARIOS as CACHE_SCENARIOS
 from e2e.crash_scenarios import SCENARIOS
 from e2e.queue_crash.scenarios import SCENARIOS as QUEUE_SCENARIOS
 
@@ -22,6 +23,7 @@ COMPATIBILITY = (ROOT / "docs" / "s3-compatibility.md").read_text()
 SEMANTICS = (ROOT / "docs" / "semantics.md").read_text()
 CRASH_TABLE = (ROOT / "docs" / "crash-table.md").read_text()
 WRITE_QUEUE = (ROOT / "docs" / "write-queue.md").read_text()
+READ_CACHE = (ROOT / "docs" / "read-cache.md").read_text()
 PEERS_BUGS = (ROOT / "docs" / "peers-bugs.md").read_text()
 
 
@@ -38,8 +40,8 @@ def test_documents_name_no_setting_that_does_not_exist(document: Path) -> None:
 
 
 def test_user_guide_has_every_command() -> None:
-    named = re.findall(r"^\| `s3d ([a-z]+)", USER_GUIDE, re.MULTILINE)
-    assert named == list(VERBS)
+    rows = re.findall(r"^\| `s3d ([a-z]+)", USER_GUIDE, re.MULTILINE)
+    assert list(dict.fromkeys(rows)) == list(VERBS)
 
 
 def test_readme_has_every_command() -> None:
@@ -98,6 +100,16 @@ def test_every_point_of_a_push_has_a_test_that_exists() -> None:
         assert re.search(r"`tests/[^`:]+::[^`]+`", tests), point
     check_tests(WRITE_QUEUE)
     assert set(re.findall(r"test_ended_at_every_point\[([^\]]+)\]", table)) == QUEUE_SCENARIOS.keys()
+
+
+def test_every_point_of_the_cache_has_a_test_that_exists() -> None:
+    table = READ_CACHE.partition("## What a crash leaves")[2]
+    rows = re.findall(r"^\| (?!the process ends|---)(.+?) \|.*\| (.+?) \|$", table, re.MULTILINE)
+    assert len(rows) > 8
+    for point, tests in rows:
+        assert re.search(r"`tests/[^`:]+::[^`]+`", tests), point
+    check_tests(READ_CACHE)
+    assert set(re.findall(r"test_ended_at_every_point\[([^\]]+)\]", table)) == CACHE_SCENARIOS.keys()
 
 
 def test_every_bug_of_others_has_a_test_that_exists() -> None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from s3d.cli.errors import Failure, Unreachable
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
 
 _TIMEOUT = 10  # seconds: the daemon answers from memory
 
@@ -15,6 +20,30 @@ def ask(
 ) -> dict[str, Any]:
     """The document that it answers: to a POST with ``body``, or to a GET. Raises Unreachable, and Failure for an answer
     that is none."""
+    with _answer(endpoint, path, token, body, timeout) as answer:
+        document = json.load(answer)
+    if not isinstance(document, dict):
+        raise Failure(f"{endpoint}{path} is not an answer of s3d.")
+    return document
+
+
+def lines(
+    endpoint: str, path: str, token: str | None, body: dict[str, Any], *, timeout: float
+) -> Iterator[dict[str, Any]]:
+    """The documents that it answers one after the other to a POST; ``timeout``: seconds without one. Raises as `ask`."""
+    with _answer(endpoint, path, token, body, timeout) as answer:
+        for line in answer:
+            document = json.loads(line)
+            if isinstance(document, dict):
+                yield document
+
+
+@contextmanager
+def _answer(
+    endpoint: str, path: str, token: str | None, body: dict[str, Any] | None, timeout: float
+) -> Iterator[HTTPResponse]:
+    """The answer, open. Raises Unreachable, Failure: also for what the caller finds in it."""
+    from http.client import HTTPException
     from urllib.error import HTTPError
     from urllib.request import ProxyHandler, Request, build_opener
 
@@ -24,18 +53,15 @@ def ask(
     try:
         # Without a proxy: the admin listener is on this machine or beside it.
         with build_opener(ProxyHandler({})).open(request, timeout=timeout) as answer:
-            document = json.load(answer)
+            yield answer
     except HTTPError as error:
         with error:
             raise Failure(f"{endpoint}{path} answers {error.code} {error.reason}{_hint(error)}") from error
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(endpoint, getattr(reason, "strerror", None) or str(reason)) from error
     except ValueError as error:
         raise Failure(f"{endpoint}{path} is not an answer of s3d: {error}") from error
-    if not isinstance(document, dict):
-        raise Failure(f"{endpoint}{path} is not an answer of s3d.")
-    return document
 
 
 def _hint(error: Any) -> str:

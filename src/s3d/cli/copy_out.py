@@ -28,17 +28,21 @@ async def copy_out(client: Client, members: Mapping[str, Any], descriptor: int, 
     Raises Failure, and Interrupted when nobody reads the descriptor any more.
     """
     sink = _Sink(descriptor)
-    async with client.open("GetObject", members) as answer:
-        start, length = _extent(answer)
-        if start == 0 and "ContentRange" not in answer.members:
-            sink.digest = digest.expected(answer.headers)
-        with begin(answer) as advance:
-            sink.advance = advance
-            complete = await sink.take(answer, length)
-            if not complete and length is not None and "ETag" in answer.members:
-                rest = {**members, "IfMatch": answer.members["ETag"]}
-                complete = await _take_rest(client, rest, sink, start, length)
-            await sink.finish()
+    try:
+        async with client.open("GetObject", members) as answer:
+            start, length = _extent(answer)
+            if start == 0 and "ContentRange" not in answer.members:
+                sink.digest = digest.expected(answer.headers)
+            with begin(answer) as advance:
+                sink.advance = advance
+                complete = await sink.take(answer, length)
+                if not complete and length is not None and "ETag" in answer.members:
+                    rest = {**members, "IfMatch": answer.members["ETag"]}
+                    complete = await _take_rest(client, rest, sink, start, length)
+                await sink.finish()
+    except Exception:
+        await sink.let_go()
+        raise
     if not complete or (length is not None and sink.received != length):
         raise Failure(f"The object broke off after {sink.received} bytes. ({readable(what)})")
     if sink.digest is not None:
@@ -102,6 +106,12 @@ class _Sink:
         """Returns when everything is written."""
         if self._writing is not None:
             await self._writing
+
+    async def let_go(self) -> None:
+        """Returns when nothing is being written any more: whoever has the descriptor closes it then, and its number can
+        become another file's."""
+        if self._writing is not None:
+            await asyncio.gather(self._writing, return_exceptions=True)
 
     async def _write(self, data: bytes) -> None:
         await self.finish()

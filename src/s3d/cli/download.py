@@ -21,6 +21,7 @@ from s3d.cli.errors import Failure, S3Failure, readable
 from s3d.cli.journal import Journal
 from s3d.cli.progress import Advance
 from s3d.cli.running import task_group
+from s3d.cli.worker import to_the_end
 from s3d.s3.errors import RemoteUnreachable
 
 _BATCH = 1 << 20  # bytes per write, so that the thread's price is paid seldom
@@ -78,7 +79,7 @@ class Download:
         for index in missing:
             await self._fetch(*self._ranges[index], file, advance)
             # The journal must not know more than the disk does, should the power fail.
-            await asyncio.to_thread(os.fdatasync, file.fileno())
+            await to_the_end(os.fdatasync, file.fileno())
             journal.add(index)
 
     async def _fetch(self, offset: int, length: int, file: FileIO, advance: Advance) -> None:
@@ -93,7 +94,7 @@ class Download:
                         async for batch in batches:
                             if position + len(batch) > end:
                                 raise Failure(f"More bytes arrived than were asked for. ({readable(self._what)})")
-                            await asyncio.to_thread(_write_at, file.fileno(), batch, position)
+                            await to_the_end(_write_at, file.fileno(), batch, position)
                             position += len(batch)
                             advance(len(batch))
             except S3Failure as error:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,10 +17,13 @@ from s3d.cli.target import TargetType
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_Pairs = tuple[tuple[str, str], ...]
+
 S3_ENDPOINT = "http://localhost:33333"
 ADMIN_ENDPOINT = "http://localhost:33334"
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _ANY_HOST = re.compile(r"^(https?://)(0\.0\.0\.0|\[::\]|\*)?(?=[:/]|$)", re.IGNORECASE)
 
 
@@ -32,6 +39,22 @@ class EndpointType(click.ParamType[str]):
         if not text.startswith(("http://", "https://")):
             self.fail(f"{value!r} is not a URL; write http://host:port", param, ctx)
         return _ANY_HOST.sub(r"\1localhost", text)
+
+
+class SinceType(click.ParamType[float]):
+    """A time, as seconds since 1970: how long ago (``36h``, ``7d``), or a date (``2026-11-01``, ``2026-11-01T12:00Z``)."""
+
+    name = "since"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip()
+        match = re.fullmatch(r"(\d{1,9})([smhd])", text.lower())
+        if match is not None:
+            return time.time() - int(match[1]) * _SECONDS[match[2]]
+        try:
+            return datetime.fromisoformat(text).astimezone().timestamp()  # without a zone: that of this machine
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is neither an age nor a date; write for example 36h, 7d or 2026-11-01", param, ctx)
 
 
 class SizeType(click.ParamType[int]):
@@ -75,6 +98,46 @@ def _no_dash(_context: click.Context, _parameter: click.Parameter, path: Path | 
 def part_size(text: str) -> Callable[[Command], Command]:
     """The option for the size of the parts that a large object is transferred in."""
     return click.option("--part-size", metavar="SIZE", type=SizeType(), default="16MiB", show_default=True, help=text)
+
+
+@dataclass(frozen=True)
+class Described:
+    """What options say of an object."""
+
+    size: int
+    tags: dict[str, str]
+    headers: dict[str, str]
+    metadata: dict[str, str]
+    """Names of headers and metadata are in lower case."""
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """As the daemon takes it."""
+        return {"size": self.size, "tags": self.tags, "headers": self.headers, "metadata": self.metadata}
+
+
+def described(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what an object is like, as ``described``."""
+
+    @functools.wraps(function)
+    def with_description(
+        *positional: Any, size: int, tags: _Pairs, headers: _Pairs, metadata: _Pairs, **named: Any
+    ) -> Any:
+        def lower(pairs: _Pairs) -> dict[str, str]:
+            return {name.lower(): value for name, value in pairs}
+
+        found = Described(size, dict(tags), lower(headers), lower(metadata))
+        return function(*positional, described=found, **named)
+
+    several: dict[str, Any] = {"metavar": "NAME=VALUE", "type": PairType(), "multiple": True}
+    for option in (
+        click.option("--metadata", "metadata", help="User metadata; repeatable.", **several),
+        click.option("--header", "headers", help="A header, such as content-type=video/mp4; repeatable.", **several),
+        click.option("-t", "--tag", "tags", help="A tag; repeatable.", **several),
+        click.option("--size", metavar="SIZE", type=SizeType(), default=0, help="Its length."),
+    ):
+        with_description = option(with_description)
+    return with_description
 
 
 object_target = click.argument("target", metavar="BUCKET/KEY", type=TargetType(with_key=True))

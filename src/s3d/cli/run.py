@@ -26,7 +26,7 @@ def _run(**flags: str | None) -> int:
         raise Misconfigured(str(error)) from error
     from s3d.daemon.run import run
 
-    return run(config)
+    return run(config, load=lambda: load(flags, os.environ))
 
 
 command = click.Command(

@@ -49,3 +49,14 @@ def _resolve(future: asyncio.Future[Any], result: Any, error: BaseException | No
         future.set_result(result)
     else:
         future.set_exception(error)
+
+
+async def to_the_end(call: Callable[..., T], *arguments: Any) -> T:
+    """As `asyncio.to_thread`, for calls that use a descriptor: who is cancelled waits for the end of the call all the same,
+    so that nothing is written after the descriptor was closed and its number is another file's."""
+    future = asyncio.get_running_loop().run_in_executor(None, call, *arguments)
+    try:
+        return await asyncio.shield(future)
+    finally:
+        if not future.done():
+            await asyncio.wait([future])

@@ -13,6 +13,7 @@ from s3d.daemon.admin_request import BadRequest
 from s3d.daemon.audit_api import AuditApi
 from s3d.daemon.cache_api import CacheApi
 from s3d.daemon.config import AdminConfig
+from s3d.daemon.explain_api import ExplainApi, Policy
 from s3d.daemon.guard import refuse
 from s3d.daemon.queue_api import QueueApi
 from s3d.daemon.resource_status import ResourceStatus
@@ -56,6 +57,7 @@ class Admin:
     /queue              `s3d.daemon.queue_api`
     /audit              `s3d.daemon.audit_api`
     /cache              `s3d.daemon.cache_api`
+    /explain            `s3d.daemon.explain_api`
     ==================  ================================================================================
 
     Errors are ``{"error": SENTENCE}``.
@@ -68,9 +70,16 @@ class Admin:
         serving: Callable[[], bool],
         queue: Control | None = None,
         cache: CacheControl | None = None,
+        policy: Policy | None = None,
     ) -> None:
         self._config = config
-        self._parts = (QueueApi(queue), ResourceStatus(queue, cache), AuditApi(queue), CacheApi(cache))
+        self._parts = (
+            QueueApi(queue),
+            ResourceStatus(queue, cache),
+            AuditApi(queue),
+            CacheApi(cache),
+            ExplainApi(queue, cache, policy),
+        )
         self._status = status
         self._serving = serving
         self._runner: web.AppRunner | None = None
@@ -143,10 +152,8 @@ class Admin:
             allowed = ", ".join(sorted(error.allowed_methods))
             return _json(405, {"error": f"{request.path} takes {allowed}"}, {"Allow": allowed})
         except web.HTTPNotFound:
-            return _json(
-                404,
-                {"error": "there is nothing here: see /status, /queue, /cache, /audit, /health/live and /health/ready"},
-            )
+            there = "/status, /queue, /cache, /audit, /explain, /health/live and /health/ready"
+            return _json(404, {"error": f"there is nothing here: see {there}"})
 
 
 def _peer(request: web.Request) -> str | None:

@@ -25,12 +25,19 @@ async def json_body(request: web.Request) -> dict[str, Any]:
     """The object in the body; without a body an empty one. BadRequest."""
     raw = await request.read()
     try:
-        found = json.loads(raw) if raw else {}
-    except ValueError as error:
+        found = json.loads(raw, parse_constant=_no_number) if raw else {}
+        # Bytes of a key that are no UTF-8 are lone surrogates; others mean nothing.
+        json.dumps(found, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    except (ValueError, RecursionError) as error:
         raise BadRequest("the body is a JSON object") from error
     if not isinstance(found, dict):
         raise BadRequest("the body is a JSON object")
     return found
+
+
+def _no_number(name: str) -> None:
+    """JSON has no NaN and no Infinity."""
+    raise ValueError(name)
 
 
 def number(text: str, name: str, most: int) -> int:

@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from s3d.daemon import environment, toml_file
 from s3d.daemon.settings import SETTINGS, Setting
 from s3d.daemon.values import Endpoint, Local, Secret, is_loopback
+from s3d.filters.rules import Rules
+from s3d.policy.config import OnError, PolicyConfig
 from s3d.read_cache.config import ReadCacheConfig
 from s3d.remote.config import RemoteConfig
 from s3d.server.config import ServerConfig
@@ -70,6 +72,10 @@ class Config:
     """None: changes go to the remote before they are answered."""
     read_cache: ReadCacheConfig | None
     """None: reads go to the remote."""
+    rules: Rules
+    """Which objects are pushed and cached."""
+    policy: PolicyConfig | None
+    """None: there is no policy."""
     log: LogConfig
     shutdown_grace: float
     """Seconds that requests in flight may take to finish after SIGTERM, and that the write queue may go on pushing."""
@@ -156,6 +162,8 @@ def _contradictions(values: Mapping[str, Any]) -> Iterator[str]:
         yield f"S3D_ENDPOINT and S3D_ADMIN_ENDPOINT both use port {server.port}: give one of them another port"
     yield from _store(values["S3_ENDPOINT"], server, admin, values["S3D_CREATE_BUCKETS"])
     yield from _directories(values)
+    if values["S3D_OPA_POLICY"] is not None and values["S3D_OPA_URL"] is not None:
+        yield "S3D_OPA_POLICY and S3D_OPA_URL are both set, and only one of them can decide: unset the other"
 
 
 def _directories(values: Mapping[str, Any]) -> Iterator[str]:
@@ -231,10 +239,20 @@ def _config(values: Mapping[str, Any], in_force: Mapping[str, InForce]) -> Confi
         store=_store_config(values),
         write_queue=_write_queue_config(values),
         read_cache=_read_cache_config(values),
+        rules=Rules(values["S3D_WRITE_QUEUE_FILTER"], values["S3D_READ_CACHE_FILTER"]),
+        policy=_policy_config(values),
         log=LogConfig(level=values["S3D_LOG_LEVEL"], format=values["S3D_LOG_FORMAT"]),
         shutdown_grace=values["S3D_SHUTDOWN_GRACE"],
         settings=in_force,
     )
+
+
+def _policy_config(values: Mapping[str, Any]) -> PolicyConfig | None:
+    path, url = values["S3D_OPA_POLICY"], values["S3D_OPA_URL"]
+    if path is None and url is None:
+        return None
+    on_error = OnError(values["S3D_OPA_ON_ERROR"])
+    return PolicyConfig(path, url, on_error, values["S3D_OPA_TIMEOUT"], values["S3D_OPA_MAX_AGE"])
 
 
 def _store_config(values: Mapping[str, Any]) -> RemoteConfig | StandaloneConfig:
@@ -264,6 +282,8 @@ def _read_cache_config(values: Mapping[str, Any]) -> ReadCacheConfig | None:
         stale=values["S3D_READ_CACHE_STALE"],
         negative_age=values["S3D_READ_CACHE_NEGATIVE_AGE"],
         deadline=values["S3D_READ_CACHE_DEADLINE"],
+        tags=values["S3D_READ_CACHE_TAGS"],
+        inactive=values["S3D_READ_CACHE_INACTIVE"],
         free_space=values["S3D_READ_CACHE_FREE_SPACE"],
     )
 
@@ -283,4 +303,6 @@ def _write_queue_config(values: Mapping[str, Any]) -> WriteQueueConfig | None:
         offline_list=values["S3D_OFFLINE_LIST"],
         unknown_buckets=values["S3D_WRITE_QUEUE_UNKNOWN_BUCKETS"],
         ledger_age=values["S3D_WRITE_QUEUE_LEDGER_AGE"],
+        held_size=values["S3D_WRITE_QUEUE_HELD_MAX_SIZE"],
+        held_files=values["S3D_WRITE_QUEUE_HELD_MAX_FILES"],
     )

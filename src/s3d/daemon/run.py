@@ -10,7 +10,7 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 import s3d
@@ -18,6 +18,7 @@ from s3d.daemon import hints
 from s3d.daemon import log as logs
 from s3d.daemon.config import Config, is_same
 from s3d.daemon.notify import notify
+from s3d.daemon.reload import Reloader
 from s3d.daemon.values import Endpoint, is_loopback, remote_endpoint
 from s3d.local.directory import CannotOpen
 from s3d.remote.credentials import Chain, NoCredentials
@@ -51,14 +52,19 @@ class Daemon(Protocol):
 
     async def start(self) -> None: ...
 
+    async def apply(self, config: Config) -> None: ...
+
     async def stop(self, grace: float) -> int: ...
 
 
-def run(config: Config, build: Callable[[Config], Daemon] | None = None) -> int:
-    """Serves until SIGTERM or SIGINT; the exit code. ``build`` puts the daemon together: `s3d.daemon.build.build`."""
+def run(
+    config: Config, build: Callable[[Config], Daemon] | None = None, load: Callable[[], Config] | None = None
+) -> int:
+    """Serves until SIGTERM or SIGINT; the exit code. ``build`` puts the daemon together: `s3d.daemon.build.build`;
+    ``load`` reads the configuration once more (ConfigError)."""
     logs.setup(config.log)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(config, build or _build))
+        return runner.run(_serve(config, build or _build, load or (lambda: config)))
 
 
 def _build(config: Config) -> Daemon:
@@ -76,13 +82,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return factory
 
 
-async def _serve(config: Config, build: Callable[[Config], Daemon]) -> int:
+async def _serve(config: Config, build: Callable[[Config], Daemon], load: Callable[[], Config]) -> int:
     asyncio.get_running_loop().set_exception_handler(logs.log_asyncio)
     stopping = _stop_on_signals()
     if (problem := await missing_remote(config)) is not None:
         log.error(problem)
         return MISUSED
     daemon = build(with_local_directory(config))
+    reloader = Reloader(config, load, daemon.apply)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloader.ask)
     try:
         await daemon.start()
     except (CannotListen, CannotOpen, OSError) as error:
@@ -92,7 +100,8 @@ async def _serve(config: Config, build: Callable[[Config], Daemon]) -> int:
     _announce(config, daemon)
     _hint(config, daemon)
     notify("READY=1")
-    await stopping.wait()
+    async with _running(reloader):
+        await stopping.wait()
     notify("STOPPING=1")
     log.info("stopping: finishing what is in flight", extra={"grace_seconds": config.shutdown_grace})
     left = await daemon.stop(config.shutdown_grace)
@@ -101,6 +110,17 @@ async def _serve(config: Config, build: Callable[[Config], Daemon]) -> int:
         return LEFT
     log.info("stopped")
     return OK
+
+
+@contextlib.asynccontextmanager
+async def _running(reloader: Reloader) -> AsyncIterator[None]:
+    """Inside, the configuration is read again when that is asked for, or it has changed."""
+    task = asyncio.get_running_loop().create_task(reloader.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -14,18 +14,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from s3d.filters.match import Filters
+from s3d.filters.parse import FilterError
+from s3d.filters.units import BYTES, LONGEST, SECONDS, number_and_unit
 from s3d.write_queue.bandwidth import Schedule, Window
 
-_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_BYTES: dict[str, int] = {"": 1, "b": 1} | {
-    prefix.lower() + unit: base**power
-    for power, prefix in enumerate("KMGT", start=1)
-    for unit, base in (("b", 1000), ("ib", 1024))
-}
-_NUMBER = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([A-Za-z]*)", re.ASCII)
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
-_LONGEST = 365 * 86400.0  # event loops count in milliseconds in an int; a year is for ever for all settings here
 
 
 class Secret:
@@ -96,28 +91,23 @@ def duration(text: str) -> float:
 
 def duration_or_zero(text: str) -> float:
     """Seconds, as `duration`, or 0."""
-    number, unit = _number_and_unit(text)
-    if number is None or unit not in _SECONDS:
+    number, unit = number_and_unit(text)
+    if number is None or unit not in SECONDS:
         raise ValueError("accepted are seconds or a number with ms, s, m, h or d, such as 90s, 1.5h or 500ms")
-    seconds = number * _SECONDS[unit]
-    if seconds > _LONGEST:
+    seconds = number * SECONDS[unit]
+    if seconds > LONGEST:
         raise ValueError("must be at most 365d")
     return seconds
 
 
 def size(text: str) -> int:
     """Bytes: ``64MB`` (powers of 1000), ``1GiB`` (powers of 1024); a plain number is bytes."""
-    number, unit = _number_and_unit(text)
-    if number is None or unit not in _BYTES:
+    number, unit = number_and_unit(text)
+    if number is None or unit not in BYTES:
         raise ValueError(
             "accepted are bytes or a number with kB, MB, GB, TB, KiB, MiB, GiB or TiB, such as 64MB or 1GiB"
         )
-    return round(number * _BYTES[unit])
-
-
-def _number_and_unit(text: str) -> tuple[float | None, str]:
-    match = _NUMBER.fullmatch(text.strip())
-    return (float(match[1]), match[2].lower()) if match else (None, "")
+    return round(number * BYTES[unit])
 
 
 def count(text: str) -> int:
@@ -133,6 +123,22 @@ def switch(text: str) -> bool:
     if (value := found.get(text.strip().lower())) is None:
         raise ValueError("write on or off")
     return value
+
+
+def policy_url(text: str) -> str:
+    """Of a document of an OPA server."""
+    parts = urlsplit(text.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname or not parts.path.startswith("/v1/data/"):
+        raise ValueError("accepted is the URL of a document, such as http://127.0.0.1:8181/v1/data/s3d")
+    return text.strip()
+
+
+def filters(text: str) -> Filters:
+    """See docs/filters.md."""
+    try:
+        return Filters.of(text)
+    except FilterError as error:
+        raise ValueError(f"accepted are filters (docs/filters.md): {error}") from error
 
 
 def size_or_zero(text: str) -> int:

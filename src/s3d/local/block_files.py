@@ -110,6 +110,20 @@ async def damaged(handle: int, first: int, size: int, expected: Sequence[int]) -
     return await _in_thread(damaged_blocks, handle, first, size, expected)
 
 
+async def copy(source: int, first: int, size: int, handle: int, block: int) -> None:
+    """So many bytes from the ``first`` block on of a file, to another one, from ``block`` on. Raises OSError."""
+    own = os.dup(source)
+
+    def run(handle: int) -> list[int]:
+        with os.fdopen(own, "rb", 0) as file:
+            for position in range(0, size, _PIECE):
+                data = os.pread(file.fileno(), min(_PIECE, size - position), first * BLOCK + position)
+                write_blocks(handle, block + position // BLOCK, data)
+        return []
+
+    await _in_thread(run, handle)
+
+
 async def _in_thread(function: Callable[..., list[int]], handle: int, *arguments: object) -> list[int]:
     own = os.dup(handle)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from multidict import CIMultiDict
 
@@ -88,6 +88,10 @@ class S3Request:
     request_id: str = ""
     once: bool = False
     """Not to be sent a second time, whatever becomes of the first: who made it looks first what that has done."""
+    source_address: str = ""
+    """Of the client, if there is one."""
+    said: Any = None
+    """What a policy said of it (`s3d.filters.decide.Said`); None: there is none, or it was not asked."""
 
     def parameter(self, name: str) -> str | None:
         """The first query parameter of that name, or None."""

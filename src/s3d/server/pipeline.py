@@ -116,6 +116,7 @@ class Pipeline:
             headers=kept,
             payload_sha256=signed_sha256,
             request_id=exchange.request_id,
+            source_address=exchange.client or "",
         )
 
     async def _respond(self, http: BaseRequest, request: S3Request, exchange: Exchange) -> S3Response:
@@ -134,6 +135,7 @@ class Pipeline:
         put, fields = await read_form(http, request, idle=self._config.idle_timeout, spool_dir=self._config.spool_dir)
         exchange.key = put.key
         exchange.bytes_in = body_length(put.body)
+        put.source_address = exchange.client or ""
         request.body = put.body  # the one whose temporary file is closed in the end
         return await put_form(http, put, fields, self._backend, self._config.domains)
 

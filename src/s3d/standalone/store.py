@@ -30,8 +30,8 @@ class Observer(Protocol):
     def deleted(self, connection: Connection, bucket: Bucket, marker: Version) -> None:
         """A delete made this delete marker."""
 
-    def tagged(self, connection: Connection, bucket: Bucket, version: Version, tags: str | None) -> None:
-        """A version got these tags (JSON; None: none)."""
+    def tagged(self, connection: Connection, call: Call, bucket: Bucket, version: Version, tags: str | None) -> None:
+        """PutObjectTagging or DeleteObjectTagging gave a version these tags (JSON; None: none)."""
 
 
 @dataclass(frozen=True, slots=True)

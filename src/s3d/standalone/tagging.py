@@ -43,7 +43,7 @@ async def _write(store: Store, call: Call, wanted: str | None) -> Members:
                 (wanted, bucket.id, call.key, found.seq),
             )
         if store.observer is not None:
-            store.observer.tagged(connection, bucket, found, wanted)
+            store.observer.tagged(connection, call, bucket, found, wanted)
         return version_member(bucket, found)
 
     return await store.database.change(change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,24 @@ def test_more_bytes_than_announced_are_a_failure(shell: Any, backend: Any) -> No
     backend.fail = lambda request: S3Response(200, CIMultiDict({"Content-Length": "2"}), b"four")
     code, _, err = shell("get", "-q", "bucket/k")
     assert (code, "longer than the 2 bytes" in err) == (1, True)
+
+
+@pytest.mark.parametrize("into_file", [False, True])
+def test_nothing_is_written_after_a_failure(
+    shell: Any, backend: Any, path: Path, monkeypatch: pytest.MonkeyPatch, *, into_file: bool
+) -> None:
+    """The descriptor is closed then, and its number can be another file's."""
+    begun: list[bytes] = []
+    ended: list[bytes] = []
+
+    def slowly(descriptor: int, data: bytes) -> None:
+        begun.append(data)
+        time.sleep(0.2)
+        os.write(descriptor, data)
+        ended.append(data)
+
+    monkeypatch.setattr("s3d.cli.copy_out.write_all", slowly)
+    backend.fail = lambda request: S3Response(200, CIMultiDict({"Content-Length": "2"}), b"four")
+    rest = ["--range", "0-9", "-o", str(path)] if into_file else []
+    assert shell("get", "-q", "bucket/k", *rest)[0] == 1
+    assert begun == ended == [b"four"]

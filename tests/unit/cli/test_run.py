@@ -22,7 +22,7 @@ def test_every_setting_is_a_flag_and_in_the_help() -> None:
 
 def test_what_was_given_reaches_the_daemon(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
-    monkeypatch.setattr("s3d.daemon.run.run", lambda config: seen.append(config) or 75)
+    monkeypatch.setattr("s3d.daemon.run.run", lambda config, **_: seen.append(config) or 75)
     monkeypatch.setenv("S3D_DOMAIN", "from.environment")
     monkeypatch.setenv("S3D_LOG_LEVEL", "debug")
     assert exit_code(["run", "--domain", "from.flag"]) == 75

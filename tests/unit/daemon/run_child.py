@@ -28,6 +28,9 @@ class Stub:
         if self.behaviour == "busy":
             raise CannotListen(self.config.admin.host, self.config.admin.port, "the port is in use")
 
+    async def apply(self, config: Config) -> None:
+        print(f"apply({config.rules.upload})", flush=True)
+
     async def stop(self, grace: float) -> None:
         if "CLOSE_STDOUT" not in os.environ:
             print(f"stop({grace})", flush=True)
@@ -41,4 +44,4 @@ if __name__ == "__main__":
         os.dup2(write, 1)
         os.close(write)
         os.close(read)
-    sys.exit(run(load({}, os.environ), lambda config: Stub(config, sys.argv[1])))
+    sys.exit(run(load({}, os.environ), lambda config: Stub(config, sys.argv[1]), lambda: load({}, os.environ)))

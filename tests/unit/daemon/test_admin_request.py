@@ -22,7 +22,17 @@ async def test_a_body(raw: bytes, found: Any) -> None:
     assert await json_body(Request(raw)) == found  # type: ignore[arg-type]  # all that it needs of one
 
 
-@pytest.mark.parametrize("raw", [b"x", b"[]", b"1", b"null", b"\xff", b"{"])
+NO_BODIES = [
+    b"x", b"[]", b"1", b"null", b"\xff", b"{", b'{"a": NaN}', b'{"a": -Infinity}', b'{"a": "\\ud800"}', b'{"\\udfff": 1}',
+    b"[" * 100_000, b'{"a": 1' + b"0" * 5000 + b"}",
+]  # fmt: skip
+
+
+async def test_a_key_that_is_no_utf_8() -> None:
+    assert await json_body(Request(b'{"key": "\\udcff"}')) == {"key": "\udcff"}  # type: ignore[arg-type]  # as above
+
+
+@pytest.mark.parametrize("raw", NO_BODIES)
 async def test_no_body(raw: bytes) -> None:
     with pytest.raises(BadRequest, match="JSON object"):
         await json_body(Request(raw))  # type: ignore[arg-type]  # all that it needs of one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from pathlib import Path
@@ -171,3 +172,47 @@ async def test_a_store_in_use_does_not_listen_and_is_left_alone(tmp_path: Path) 
     await first.stop(0)
     await third.start()
     await third.stop(0)
+
+
+class Deciding:
+    """A queue or a cache that decides again."""
+
+    def __init__(self, *, fails: bool = False) -> None:
+        self.times = 0
+        self._fails = fails
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def decide_again(self) -> int:
+        self.times += 1
+        await self.go_on.wait()
+        if self._fails:
+            raise S3Error("InternalError", "the disk fails")
+        return 0
+
+
+def deciding(queue: Deciding, cache: Deciding) -> Daemon:
+    return Daemon(None, None, None, queue, cache)  # type: ignore[arg-type]  # all that it needs of them
+
+
+async def test_the_cache_is_decided_again_though_the_queue_fails() -> None:
+    queue, cache = Deciding(fails=True), Deciding()
+    with pytest.raises(S3Error, match="the disk fails"):
+        await deciding(queue, cache).apply(load({}, {"S3_ENDPOINT": "local:"}))
+    assert cache.times == 1
+
+
+async def test_a_policy_that_changes_while_all_is_decided_again(caplog: pytest.LogCaptureFixture) -> None:
+    queue, cache = Deciding(fails=True), Deciding()
+    daemon = deciding(queue, cache)
+    queue.go_on.clear()
+    for _ in range(3):
+        daemon.policy_changed()
+        await asyncio.sleep(0)
+    assert queue.times == 1
+    queue.go_on.set()
+    assert daemon._deciding is not None
+    await daemon._deciding
+    assert (queue.times, cache.times) == (2, 2)
+    assert "not all objects were decided again" in caplog.text
+    caplog.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import aiohttp
 import pytest
 from unit.read_cache.caching import Caching, caching
 
+from s3d.daemon import cache_api
 from s3d.daemon.admin import Admin
 from s3d.daemon.config import AdminConfig
 from s3d.daemon.status import Status
@@ -78,6 +81,71 @@ async def test_what_is_not_understood_purges_nothing(url: str, body: dict[str, A
 @pytest.mark.parametrize("query", ["prefix=a", "limit=0", "limit=1001", "limit=x"])
 async def test_lists_of_nothing(url: str, query: str) -> None:
     assert (await ask(f"{url}/cache?{query}"))[0] == 400
+
+
+async def test_pins(url: str, it: Caching) -> None:
+    assert await ask(f"{url}/cache/pin", {"bucket": "bucket", "prefix": "a/"}) == (200, {"done": 1})
+    pinned = [{"bucket": "bucket", "prefix": "a/", "by": "command"}]
+    assert await ask(f"{url}/cache/pins") == (200, {"pins": pinned})
+    assert [entry["pinned"] for entry in (await ask(f"{url}/cache"))[1]["entries"]] == [True, True, False]
+    assert (await ask(f"{url}/status/bucket/a/1"))[1]["cache"]["pinned"]
+    assert await ask(f"{url}/cache/unpin", {"bucket": "bucket"}) == (200, {"done": 0})
+    assert await ask(f"{url}/cache/unpin", {"bucket": "bucket", "prefix": "a/"}) == (200, {"done": 1})
+    assert it.cache.pins() == []
+
+
+async def warm(url: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+    async with aiohttp.ClientSession() as session, session.post(f"{url}/cache/warm", json=body) as answer:
+        assert answer.status == 200
+        return [json.loads(line) async for line in answer.content]
+
+
+async def test_warming(url: str, it: Caching) -> None:
+    await it.put("c", b"new")
+    last = (await warm(url, {"bucket": "bucket"}))[-1]
+    assert (last["ended"], last["here"], last["fetched"], last["error"]) == (True, 3, 1, None)
+    assert (await it.get("c")).said == "HIT"
+    last = (await warm(url, {"bucket": "no-such-bucket"}))[-1]
+    assert (last["ended"], last["error"]) == (False, "no-such-bucket: The specified bucket does not exist")
+
+
+async def test_how_far_it_is_is_told_meanwhile_and_who_goes_away_ends_it(
+    url: str, it: Caching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_api, "_TELL_EVERY", 0.01)
+    await it.put("c", b"new")
+    it.remote.turn = asyncio.Event()
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/cache/warm", json={"bucket": "bucket"}) as answer,
+    ):
+        assert not json.loads(await answer.content.readline())["ended"]
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if not it.remote.under_way:
+            break
+    assert it.remote.under_way == 0
+    it.remote.turn.set()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("pin", {}),
+        ("pin", {"bucket": ""}),
+        ("unpin", {"bucket": "b", "prefix": 5}),
+        ("warm", {"prefix": "a"}),
+        ("warm", {"bucket": "b", "since": "yesterday"}),
+        ("warm", {"bucket": "b", "since": True}),
+        ("warm", {"bucket": "b", "parallel": 0}),
+        ("warm", {"bucket": "b", "parallel": 65}),
+        ("warm", {"bucket": "b", "parallel": "8"}),
+    ],
+)
+async def test_what_is_not_understood_is_refused(url: str, it: Caching, path: str, body: dict[str, Any]) -> None:
+    status, answer = await ask(f"{url}/cache/{path}", body)
+    assert (status, list(answer)) == (400, ["error"])
+    assert it.cache.pins() == []
 
 
 async def test_the_status_of_a_key_and_a_bucket(url: str) -> None:

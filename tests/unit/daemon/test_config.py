@@ -10,6 +10,7 @@ import pytest
 from s3d.daemon.config import AdminConfig, Config, ConfigError, InForce, LogConfig, embedded_store, load
 from s3d.daemon.settings import SETTINGS
 from s3d.daemon.values import Secret
+from s3d.policy.config import PolicyConfig
 from s3d.read_cache.config import ReadCacheConfig
 from s3d.remote.config import RemoteConfig
 from s3d.server.config import ServerConfig
@@ -48,6 +49,7 @@ def in_config(config: Config, name: str) -> object:
         return {"S3_ENDPOINT": config.store.directory, "S3D_CREATE_BUCKETS": config.store.buckets}[name]
     queue = config.write_queue or WriteQueueConfig(Path("/none"), max_age=0)
     cache = config.read_cache or ReadCacheConfig(Path("/none"), max_age=-1)
+    policy = config.policy or PolicyConfig()
     where = {
         "S3D_LOCAL_DIR": config.local_dir,
         "S3D_ENDPOINT": (config.server.host, config.server.port),
@@ -66,6 +68,9 @@ def in_config(config: Config, name: str) -> object:
         "S3D_WRITE_QUEUE_DIR": queue.directory,
         "S3D_WRITE_QUEUE_MAX_SIZE": queue.max_size,
         "S3D_WRITE_QUEUE_MAX_FILES": queue.max_files,
+        "S3D_WRITE_QUEUE_FILTER": str(config.rules.upload),
+        "S3D_WRITE_QUEUE_HELD_MAX_SIZE": queue.held_size,
+        "S3D_WRITE_QUEUE_HELD_MAX_FILES": queue.held_files,
         "S3D_WRITE_QUEUE_MAX_AGE": queue.max_age,
         "S3D_WRITE_QUEUE_MAX_WAIT": queue.max_wait,
         "S3D_WRITE_QUEUE_FREE_SPACE": queue.free_space,
@@ -75,6 +80,7 @@ def in_config(config: Config, name: str) -> object:
         "S3D_WRITE_QUEUE_LEDGER_AGE": queue.ledger_age,
         "S3D_READ_CACHE": config.read_cache is not None,
         "S3D_READ_CACHE_DIR": cache.directory,
+        "S3D_READ_CACHE_FILTER": str(config.rules.cache),
         "S3D_READ_CACHE_MAX_SIZE": cache.max_size,
         "S3D_READ_CACHE_MAX_FILES": cache.max_files,
         "S3D_READ_CACHE_MAX_OBJECT": cache.max_object,
@@ -82,7 +88,14 @@ def in_config(config: Config, name: str) -> object:
         "S3D_READ_CACHE_STALE": cache.stale,
         "S3D_READ_CACHE_NEGATIVE_AGE": cache.negative_age,
         "S3D_READ_CACHE_DEADLINE": cache.deadline,
+        "S3D_READ_CACHE_INACTIVE": cache.inactive,
+        "S3D_READ_CACHE_TAGS": cache.tags,
         "S3D_READ_CACHE_FREE_SPACE": cache.free_space,
+        "S3D_OPA_POLICY": policy.policy,
+        "S3D_OPA_URL": policy.url,
+        "S3D_OPA_ON_ERROR": str(policy.on_error),
+        "S3D_OPA_TIMEOUT": policy.timeout,
+        "S3D_OPA_MAX_AGE": policy.max_age,
         "S3D_OFFLINE_LIST": queue.offline_list,
         "S3D_TLS_CERT": config.server.tls_cert,
         "S3D_TLS_KEY": config.server.tls_key,
@@ -111,6 +124,9 @@ GOOD: dict[str, tuple[str, object]] = {
     "S3D_WRITE_QUEUE_DIR": ("/queue", Path("/queue")),
     "S3D_WRITE_QUEUE_MAX_SIZE": ("5MB", 5_000_000),
     "S3D_WRITE_QUEUE_MAX_FILES": ("7", 7),
+    "S3D_WRITE_QUEUE_FILTER": (" b/*  !b/tmp/* ", "b/* !b/tmp/*"),
+    "S3D_WRITE_QUEUE_HELD_MAX_SIZE": ("8MB", 8_000_000),
+    "S3D_WRITE_QUEUE_HELD_MAX_FILES": ("9", 9),
     "S3D_WRITE_QUEUE_MAX_AGE": ("1d", 86400.0),
     "S3D_WRITE_QUEUE_MAX_WAIT": ("1m", 60.0),
     "S3D_WRITE_QUEUE_FREE_SPACE": ("0", 0),
@@ -120,6 +136,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "S3D_WRITE_QUEUE_LEDGER_AGE": ("1h", 3600.0),
     "S3D_READ_CACHE": ("on", True),
     "S3D_READ_CACHE_DIR": ("/cache", Path("/cache")),
+    "S3D_READ_CACHE_FILTER": ("b[tag:a=b]/*", "b[tag:a=b]/*"),
     "S3D_READ_CACHE_MAX_SIZE": ("6MB", 6_000_000),
     "S3D_READ_CACHE_MAX_FILES": ("8", 8),
     "S3D_READ_CACHE_MAX_OBJECT": ("7MB", 7_000_000),
@@ -127,7 +144,14 @@ GOOD: dict[str, tuple[str, object]] = {
     "S3D_READ_CACHE_STALE": ("2d", 172800.0),
     "S3D_READ_CACHE_NEGATIVE_AGE": ("1m", 60.0),
     "S3D_READ_CACHE_DEADLINE": ("3s", 3.0),
+    "S3D_READ_CACHE_INACTIVE": ("2d", 172800.0),
+    "S3D_READ_CACHE_TAGS": ("off", False),
     "S3D_READ_CACHE_FREE_SPACE": ("0", 0),
+    "S3D_OPA_POLICY": ("/policy.rego", Path("/policy.rego")),
+    "S3D_OPA_URL": ("http://opa.test:8181/v1/data/s3d", "http://opa.test:8181/v1/data/s3d"),
+    "S3D_OPA_ON_ERROR": ("deny", "deny"),
+    "S3D_OPA_TIMEOUT": ("3s", 3.0),
+    "S3D_OPA_MAX_AGE": ("0", 0.0),
     "S3D_OFFLINE_LIST": ("local", "local"),
     "S3D_LOG_LEVEL": ("debug", "debug"),
     "S3D_LOG_FORMAT": ("json", "json"),
@@ -135,6 +159,7 @@ GOOD: dict[str, tuple[str, object]] = {
     "S3D_CLIENT_IDLE_TIMEOUT": ("5", 5.0),
 }
 OF_THE_CACHE = {name for name in GOOD if name.startswith("S3D_READ_CACHE_")}
+OF_THE_POLICY = {"S3D_OPA_ON_ERROR", "S3D_OPA_TIMEOUT", "S3D_OPA_MAX_AGE"}
 OF_THE_QUEUE = {name for name in GOOD if name.startswith("S3D_WRITE_QUEUE_")} | {"S3D_OFFLINE_LIST"}
 FILES = {"S3D_REMOTE_CA_BUNDLE", "S3D_TLS_CERT", "S3D_TLS_KEY"}
 
@@ -153,6 +178,7 @@ def test_each_setting_by_each_way(name: str, by: str, tmp_path: Path) -> None:
     others = {"S3_ENDPOINT": "local:"} if name == "S3D_CREATE_BUCKETS" else {}
     others |= {"S3D_WRITE_QUEUE": "on"} if name in OF_THE_QUEUE else {}
     others |= {"S3D_READ_CACHE": "on"} if name in OF_THE_CACHE else {}
+    others |= {"S3D_OPA_POLICY": "/policy.rego"} if name in OF_THE_POLICY else {}
     if by == "flag":
         config, source = load({key: text}, others), f"the flag {SETTINGS[name].flag}"
     elif by == "environment":
@@ -178,6 +204,11 @@ def test_the_embedded_store(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_but_local_leads_to_the_embedded_store(endpoint: dict[str, str]) -> None:
     environ = {"S3D_LOCAL_DIR": "/data", "AWS_ENDPOINT_URL": "local:", "AWS_ENDPOINT_URL_S3": "local:"}
     assert isinstance(load({}, environ | endpoint).store, RemoteConfig)
+
+
+def test_one_policy_only() -> None:
+    (found,) = problems(S3D_OPA_POLICY="/policy.rego", S3D_OPA_URL="http://opa.test/v1/data/s3d")
+    assert found.startswith("S3D_OPA_POLICY and S3D_OPA_URL are both set")
 
 
 @pytest.mark.parametrize("endpoint", [{}, {"S3_ENDPOINT": "https://remote.test"}])
