@@ -46,6 +46,10 @@ class Described:
     headers: Headers
     whole: bool
 
+    def is_of(self, entry: Entry) -> bool:
+        """Whether its bytes are those of the entry. The headers may be others."""
+        return (self.etag, self.size) == (entry.etag, entry.size)
+
 
 def described(response: S3Response) -> Described:
     """Of a 200 or 206 to GetObject or HeadObject."""

@@ -194,7 +194,8 @@ class Asker:
     # Questions.
 
     async def confirm(self, at: Key, entry: Entry | None) -> Outcome:
-        """Asks for the headers only: HeadObject, with If-None-Match if there is an entry."""
+        """Asks for the headers only. Not with If-None-Match: an object that was written anew with the same bytes has the
+        same ETag, and other metadata, which a 304 does not have."""
         if entry is None:
             return await self._ask(at, lambda question: self._confirm(question, at, None))
         entry.busy += 1  # it stays in memory
@@ -227,23 +228,19 @@ class Asker:
 
     async def _confirm(self, question: _Question, at: Key, entry: Entry | None) -> Outcome:
         members: dict[str, Any] = {"Bucket": at[0], "Key": key_text(at[1]), "ChecksumMode": "ENABLED"}
-        if entry is not None and entry.whole:
-            members["IfNoneMatch"] = entry.etag
         try:
             response = await ask(self._filling.inner, codec.build_request("HeadObject", members))
         except RemoteUnreachable as error:
             return self._away(error)
         await discard(response)
-        if response.status == 304 and entry is not None:
-            return await self._barred(question, entry, entry.headers) or self._kept(question, entry, None)
         if response.status != 200:
             return self._refused(question, at, response)
         found = described(response)
-        if entry is not None and not entry.gone and (found.etag, found.size) == (entry.etag, entry.size):
-            return await self._barred(question, entry, found.headers) or self._kept(question, entry, found)
+        past = await self._unkept(question, at, found, response)
+        if past is None and entry is not None and not entry.gone and found.is_of(entry):
+            return self._kept(question, entry, found)
         if entry is not None and self._counts(question, at):
             await self._filling.drop(entry)
-        past = await self._unkept(question, at, found, response)
         return past or self._current(question, at, found)
 
     async def _open(self, question: _Question, at: Key, wanted: str | None) -> Outcome:
@@ -283,15 +280,6 @@ class Asker:
             reason = await self.admission.of_version(at, found.headers, found.size, untagged=untagged)
         return None if reason is None else self._remember(question, at, Past(reason), _UNKEPT_FOR)
 
-    async def _barred(self, question: _Question, entry: Entry, headers: Headers) -> Outcome | None:
-        """Why a version that is here is not kept any more; None: it is."""
-        reason = await self.admission.of_version(entry.at, headers, entry.size)
-        if reason is None:
-            return None
-        if self._counts(question, entry.at):
-            await self._filling.drop(entry)
-        return self._remember(question, entry.at, Past(reason), _UNKEPT_FOR)
-
     def forget(self, at: Key) -> None:
         """What was learnt of a key that has no entry may not be true any more."""
         self._remembered.pop(at, None)
@@ -306,9 +294,10 @@ class Asker:
             entry.gone = True
         return Current(entry, kept=False)
 
-    def _kept(self, question: _Question, entry: Entry, found: Described | None) -> Current:
-        if found is not None:
-            entry.headers, entry.whole = found.headers, True
+    def _kept(self, question: _Question, entry: Entry, found: Described) -> Current:
+        """The bytes are those of the entry; the headers may be others."""
+        tags = [] if _has_tags(found.headers) else [header for header in entry.headers if _has_tags([header])]
+        entry.headers, entry.whole = found.headers + tags, True  # many servers count tags on GET only
         if self._counts(question, entry.at):
             entry.confirmed, entry.ask = question.asked, False
             self._filling.describe(entry)
@@ -342,6 +331,11 @@ class Asker:
             if len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
         return outcome
+
+
+def _has_tags(headers: Headers) -> bool:
+    """Whether they say how many tags the object has."""
+    return any(name.lower() == TAG_COUNT for name, _ in headers)
 
 
 async def _code(response: S3Response) -> str:

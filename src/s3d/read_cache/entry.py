@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import time
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -59,6 +61,7 @@ class Entry:
     _crcs: array[int] = field(default_factory=lambda: array("I"))
     _stamp: tuple[int, int] = (0, 0)
     _checked_at: float = 0.0
+    _writing: int = 0
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -130,23 +133,28 @@ class Entry:
             end = len(known) if end < 0 else end
             yield start * BLOCK, min(end * BLOCK, self.size) - 1
 
-    def came(self, first: int, crcs: Iterable[int], stamp: tuple[int, int], now: float) -> None:
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """This process changes the file, which is open. What others have done to it so far is not to be forgotten."""
+        if not self._writing:
+            self._compare(time.time())
+        self._writing += 1
+        try:
+            yield
+        finally:
+            self._writing -= 1
+            if not self._writing and self.handle is not None:
+                self._stamp = stamp_of(self.handle)
+
+    def came(self, first: int, crcs: Iterable[int]) -> None:
         """These blocks are in the file now."""
-        if stamp != self._stamp and self._stamp == (0, 0):
-            self._checked_at = now
-        self._stamp = stamp
         for number, crc in enumerate(crcs, first):
             self._blocks[number] = _CHECKED
             self._crcs[number] = crc
         self.tell()
 
-    def before_write(self) -> None:
-        """This process is about to change the file: what others have done to it so far is not to be forgotten."""
-        if self.handle is not None and self._stamp != (0, 0) and stamp_of(self.handle) != self._stamp:
-            self._blocks = self._blocks.replace(bytes((_CHECKED,)), bytes((_PRESENT,)))
-
     def known(self, blocks: Iterable[tuple[int, int]]) -> None:
-        """What the database says of its blocks: number, checksum."""
+        """Blocks that were written at some time: number, checksum."""
         for number, crc in blocks:
             if number < len(self._blocks):
                 self._blocks[number] = _PRESENT
@@ -159,13 +167,17 @@ class Entry:
 
     def unchecked(self, first: int, last: int, now: float) -> tuple[int, int] | None:
         """The span of blocks among these that have to be compared with their checksums before they are used."""
-        assert self.handle is not None  # noqa: S101  who reads has opened it
-        stamp = stamp_of(self.handle) if not self.fetches else self._stamp  # what is being fetched changes the file
+        self._compare(now)
+        start = self._blocks.find(_PRESENT, first, last)
+        return None if start < 0 else (start, self._blocks.rfind(_PRESENT, first, last) + 1)
+
+    def _compare(self, now: float) -> None:
+        """If others have changed the file, or may have since all was checked, it is to be checked again."""
+        assert self.handle is not None  # noqa: S101  who reads or writes has opened it
+        stamp = self._stamp if self._writing else stamp_of(self.handle)
         if stamp != self._stamp or not 0 <= now - self._checked_at < _CHECKED_FOR:
             self._stamp, self._checked_at = stamp, now
             self._blocks = self._blocks.replace(bytes((_CHECKED,)), bytes((_PRESENT,)))
-        start = self._blocks.find(_PRESENT, first, last)
-        return None if start < 0 else (start, self._blocks.rfind(_PRESENT, first, last) + 1)
 
     def checked(self, first: int, last: int) -> None:
         """Those of these blocks that are here are what they were."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from s3d.local.block_files import BLOCK, BlockFiles, write
 from s3d.local.errors import refused
 from s3d.read_cache.answers import content_range
-from s3d.read_cache.entry import Entry, stamp_of
+from s3d.read_cache.entry import Entry
 from s3d.read_cache.index import Index, logged
 from s3d.s3 import codec
 from s3d.s3.backend import Backend
@@ -168,10 +168,9 @@ class Fetch:
             entry.tell()
             return
         handle = self._open()
-        if len(entry.fetches) == 1:
-            entry.before_write()
-        crcs = await write(handle, self.next, data)
-        entry.came(self.next, crcs, stamp_of(handle), time.time())
+        with entry.writing():
+            crcs = await write(handle, self.next, data)
+        entry.came(self.next, crcs)
         self._arrived(data, self.next + len(crcs))
         if time.monotonic() - self._kept_at > _KEEP_EVERY:
             await self._keep()

@@ -20,7 +20,7 @@ from typing import Any
 
 from s3d.local.block_files import BLOCK, copy, write
 from s3d.read_cache.admission import Admission
-from s3d.read_cache.entry import Entry, Key, stamp_of
+from s3d.read_cache.entry import Entry, Key
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.tee import Tee
 from s3d.s3 import codec
@@ -304,9 +304,8 @@ async def _entry(at: Key, upload: _Upload, listed: Sequence[dict[str, Any]]) -> 
         if not await _copy(last, upload, (len(parts) - 1) * upload.part_size // BLOCK):
             return None
     entry.file, entry.handle = upload.file.name, upload.file.handle
-    stamp, now = stamp_of(upload.file.handle), time.time()
     for part in parts:
-        entry.came(part.block, part.crcs, stamp, now)
+        entry.known(enumerate(part.crcs, part.block))
     return entry
 
 

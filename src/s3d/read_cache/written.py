@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from s3d.local.block_files import write
 from s3d.read_cache.admission import Admission
-from s3d.read_cache.entry import Entry, stamp_of
+from s3d.read_cache.entry import Entry
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.rules import unkept
 from s3d.read_cache.tee import Tee
@@ -116,8 +116,9 @@ class Written:
         try:
             if entry.handle is None:
                 entry.file, entry.handle = self._filling.files.create()
-            crcs = await write(entry.handle, first, data)
-            entry.came(first, crcs, stamp_of(entry.handle), time.time())
+            with entry.writing():
+                crcs = await write(entry.handle, first, data)
+            entry.came(first, crcs)
         except OSError as error:
             log.warning("what is written cannot be kept in the cache", extra={"error": str(error)})
             self._failed = True

@@ -86,6 +86,17 @@ async def test_damaged_files(tmp_path: Path, harm: Callable[[Path], None], *, re
             await _is_whole_again(again)
 
 
+async def test_damage_between_two_gaps(tmp_path: Path) -> None:
+    """What was here is compared with its checksum, though the fetches to its left and right change the file, too."""
+    async with caching(tmp_path) as it:
+        await it.put("k", LARGE)
+        await it.get("k", Range=f"bytes={2 * BLOCK}-{2 * BLOCK + 9}")
+        await it.written_down()
+        await asyncio.sleep(0.05)  # a file's time of change is not exact
+        flipped(it.files()[0])
+        assert (await it.get("k")).body == LARGE
+
+
 async def _is_whole_again(it: Caching) -> None:
     assert (await it.get("k", Range=f"bytes={2 * BLOCK}-{3 * BLOCK}")).body == LARGE[2 * BLOCK : 3 * BLOCK + 1]
     assert (await it.get("k")).body == LARGE

@@ -103,9 +103,43 @@ async def test_what_is_old_is_confirmed_with_one_question(tmp_path: Path) -> Non
         found = await it.get("k")
         assert (found.said, found.body) == ("REVALIDATED", LARGE)
         assert it.asked()[1:] == [("HeadObject", None)]
-        assert it.remote.seen[1].headers["If-None-Match"] == found.response.headers["ETag"]
         await it.put("k", b"new")
         assert ((await it.get("k")).body, (await it.head("k")).said) == (b"new", "REVALIDATED")
+
+
+@pytest.mark.parametrize("body", [b"", b"small", LARGE])
+async def test_the_same_bytes_with_other_headers(tmp_path: Path, body: bytes) -> None:
+    """The ETag is the same: the bytes are not fetched again, the headers are those that there are now."""
+    async with caching(tmp_path, max_age=0) as it:
+        await it.put("k", body, Metadata={"old": "1", "n": "1"}, CacheControl="max-age=1", Tagging="x=1&y=2")
+        first = await it.get("k")
+        assert first.response.headers["x-amz-tagging-count"] == "2"
+        await it.put("k", body, Metadata={"n": "2"}, ContentType="text/plain")
+        found = await it.get("k")
+        assert (found.said, found.body, found.response.headers["ETag"]) == (
+            "REVALIDATED",
+            body,
+            first.response.headers["ETag"],
+        )
+        assert it.asked()[1:] == [("HeadObject", None)]
+        for headers in (found.response.headers, (await it.head("k")).response.headers):
+            assert (headers["x-amz-meta-n"], headers["Content-Type"]) == ("2", "text/plain")
+            assert "x-amz-meta-old" not in headers
+            assert "Cache-Control" not in headers
+    async with caching(tmp_path, it.remote, max_age=0) as again:
+        again.remote.before = away()
+        found = await again.get("k")
+        assert (found.said, found.body, found.response.headers["x-amz-meta-n"]) == ("STALE", body, "2")
+
+
+async def test_the_same_bytes_that_are_not_to_be_kept(tmp_path: Path) -> None:
+    async with caching(tmp_path, max_age=0) as it:
+        await it.put("k", LARGE)
+        await it.get("k")
+        await it.put("k", LARGE, CacheControl="no-store")
+        assert ((await it.get("k")).said, (await it.get("k")).said) == ("BYPASS", "BYPASS")
+        await it.written_down()
+        assert it.files() == []
 
 
 async def test_many_who_ask_are_one_question(tmp_path: Path) -> None:
