@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from model.store import Object
 from state_machine.cache_bodies import body_of
-from state_machine.cache_damage import CUT, DATA, DATABASE, DELETED, FLIPPED, ROW_DAMAGES, ZEROED, damage_all
+from state_machine.cache_damage import (
+    CUT,
+    DATA,
+    DATABASE,
+    DELETED,
+    FLIPPED,
+    HEADERS,
+    ROW_DAMAGES,
+    ZEROED,
+    damage_all,
+)  # fmt: skip
 from state_machine.cache_machine import DEADLINE, Members
 from state_machine.cache_oracle import AWAY_FOR, STATE
 from state_machine.cache_people import CachePeople
@@ -56,8 +66,6 @@ class CacheScenarios(CachePeople):
     @rule(key=KEYS, kind=st.sampled_from(ROW_DAMAGES), number=st.integers(0, 99), asked=RANGES)
     def damage_rows_and_get(self, key: str, kind: str, number: int, asked: str) -> None:
         """The same of what the database has."""
-        if kind == DATA:  # that of objects of one block
-            self.put_elsewhere(key, 1 << 16, {})
         if self._stocked(key):
             self.damage_rows(kind, number)
             assert self._said("GetObject", key, asked) in (
@@ -67,6 +75,12 @@ class CacheScenarios(CachePeople):
                 "BYPASS",
             )  # of what is not here
             assert self._said("GetObject", key) in ("HIT", "MISS", "REVALIDATED")
+
+    @rule(key=KEYS, kind=st.sampled_from((DATA, HEADERS)), number=st.integers(0, 1), asked=RANGES)
+    def damage_small_and_get(self, key: str, kind: str, number: int, asked: str) -> None:
+        """The same of an object of one block, which has no file."""
+        self.put_elsewhere(key, 1 << 16, {})
+        self.damage_rows_and_get(key, kind, number, asked)
 
     @rule(key=KEYS)
     def begin_empty(self, key: str) -> None:
@@ -124,15 +138,29 @@ class CacheScenarios(CachePeople):
         self.finish_well()
         self.get_all(key, None)
 
-    @rule(
-        key=KEYS, kind=st.sampled_from((DELETED, FLIPPED, CUT, ZEROED)), where=st.integers(0, 1_500_000), asked=RANGES
-    )
+    @rule(key=KEYS, kind=st.sampled_from((FLIPPED, CUT, ZEROED)), where=st.integers(0, 1_500_000), asked=RANGES)
     def damage_and_get(self, key: str, kind: str, where: int, asked: str) -> None:
         """The client does not notice: not of a range, and not of the whole."""
         if self._stocked(key):
             damage_all(self.place, kind, where)
             assert self._said("GetObject", key, asked) in ("HIT", "MISS", "REVALIDATED")
             assert self._said("GetObject", key) in ("HIT", "MISS", "REVALIDATED")
+
+    @rule(key=KEYS, asked=RANGES)
+    def lose_files_and_get(self, key: str, asked: str) -> None:
+        """The same if the files are not there any more."""
+        self.damage_and_get(key, DELETED, 0, asked)
+
+    @rule(key=KEYS, kind=st.sampled_from((DELETED, FLIPPED, ZEROED)), where=st.integers(131_072, 196_607))
+    def damage_in_the_middle(self, key: str, kind: str, where: int) -> None:
+        """What is here is damaged, and what is to its left and right is fetched."""
+        self._calm()
+        self.run(self.cache.purge(BUCKET, ""))
+        self.put_elsewhere(key, 400_000, {})
+        self.clock.now += self.config.max_age + 61
+        self._said("GetObject", key, "bytes=131072-131081")
+        damage_all(self.place, kind, where)
+        self._said("GetObject", key)
 
     # Changes of what is here.
 

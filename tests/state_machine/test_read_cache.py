@@ -52,7 +52,7 @@ def test_an_answer_of_the_cache_is_that_of_one_version(tmp_path: Path, monkeypat
     install(monkeypatch, Cached.clock)
     begun = time.monotonic()
     try:
-        run_state_machine_as_test(Cached, settings=bounded(75, steps=40, shrink=False, repeatable=True))
+        run_state_machine_as_test(Cached, settings=bounded(100, steps=40, shrink=False, repeatable=True))
     finally:
         print(f"{time.monotonic() - begun:.0f} s: {dict(Cached.came)}")
     seldom = {what: Cached.came[what] for what, least in EXPECTED.items() if Cached.came[what] < least}
