@@ -15,8 +15,8 @@ from s3d.local.block_files import BLOCK, blocks_of
 from s3d.read_cache.admission import Admission
 from s3d.read_cache.answers import TAG_COUNT, Described, Headers, described
 from s3d.read_cache.config import ReadCacheConfig
-from s3d.read_cache.entry import Entry, Key
-from s3d.read_cache.fetch import ask, discard, offset_of
+from s3d.read_cache.entry import DOUBT, Entry, Key
+from s3d.read_cache.fetch import Changed, ask, discard, get_range, offset_of
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.rules import unkept
 from s3d.s3 import codec
@@ -106,6 +106,8 @@ class Asker:
         self._contested: set[Key] = set()
         self._remembered: OrderedDict[Key, tuple[float, Outcome]] = OrderedDict()
         self._away_until = 0.0
+        self._are_tags_counted = False
+        """Whether the remote says to HeadObject how many tags there are: S3 does, many others do not."""
         self._watches: list[Watch] = []
 
     async def close(self) -> None:
@@ -238,7 +240,12 @@ class Asker:
         found = described(response)
         past = await self._unkept(question, at, found, response)
         if past is None and entry is not None and not entry.gone and found.is_of(entry):
-            return self._kept(question, entry, found)
+            try:
+                return self._kept(question, entry, found, await self._tag_count(entry, found))
+            except Changed:
+                pass
+            except RemoteUnreachable as error:
+                return self._away(error)
         if entry is not None and self._counts(question, at):
             await self._filling.drop(entry)
         return past or self._current(question, at, found)
@@ -288,18 +295,32 @@ class Asker:
         assert found.size is not None  # noqa: S101  `unkept` has seen to it
         entry = Entry(*at, found.etag, found.size, found.headers, found.whole)
         if self._counts(question, at):
-            entry.confirmed, entry.ask = question.asked, False
+            entry.confirmed, entry.ask = question.asked, 0
             self._filling.adopt(entry)
         else:
             entry.gone = True
         return Current(entry, kept=False)
 
-    def _kept(self, question: _Question, entry: Entry, found: Described) -> Current:
+    async def _tag_count(self, entry: Entry, found: Described) -> Headers:
+        """The header that says how many tags the object has, if ``found`` does not. They are no part of a version. Raises
+        Changed, RemoteUnreachable."""
+        if _of_tags(found.headers):
+            self._are_tags_counted = True
+        if self._are_tags_counted:
+            return []
+        if entry.ask != DOUBT:
+            return _of_tags(entry.headers)
+        response = await get_range(self._filling.inner, entry, 0, min(1, entry.size))
+        await discard(response)
+        entry.tags_known = False
+        self._filling.fetched(entry, response)
+        return _of_tags(response.headers.items())
+
+    def _kept(self, question: _Question, entry: Entry, found: Described, tags: Headers) -> Current:
         """The bytes are those of the entry; the headers may be others."""
-        tags = [] if _has_tags(found.headers) else [header for header in entry.headers if _has_tags([header])]
-        entry.headers, entry.whole = found.headers + tags, True  # many servers count tags on GET only
+        entry.headers, entry.whole = found.headers + tags, True
         if self._counts(question, entry.at):
-            entry.confirmed, entry.ask = question.asked, False
+            entry.confirmed, entry.ask = question.asked, 0
             self._filling.describe(entry)
         return Current(entry, kept=True)
 
@@ -333,9 +354,9 @@ class Asker:
         return outcome
 
 
-def _has_tags(headers: Headers) -> bool:
-    """Whether they say how many tags the object has."""
-    return any(name.lower() == TAG_COUNT for name, _ in headers)
+def _of_tags(headers: Iterable[tuple[str, str]]) -> Headers:
+    """The one of these that says how many tags the object has."""
+    return [(name, value) for name, value in headers if name.lower() == TAG_COUNT]
 
 
 async def _code(response: S3Response) -> str:

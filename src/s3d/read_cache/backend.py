@@ -85,6 +85,8 @@ class ReadCache:
             if explain.WHY in request.headers:
                 response.headers[explain.WHY] = await self._why(request, response)
             return response
+        if request.operation == "CreateMultipartUpload":
+            return await self._uploads.create(request)
         if request.operation == "UploadPart":
             return await self._uploads.part(request)
         if request.operation == "AbortMultipartUpload":
@@ -213,7 +215,7 @@ class ReadCache:
             "cached": entry.stored(),
             "etag": entry.etag.strip('"'),
             "confirmed": round(entry.confirmed, 3),
-            "ask": entry.ask,
+            "ask": bool(entry.ask),
             "pinned": self._pins.covers(entry.at),
             "hits": entry.hits,
             "ranges": list(itertools.islice(entry.ranges(), _RANGES)),

@@ -37,6 +37,10 @@ _CHANGES_NO_OBJECT = frozenset(
     }
 )
 _MAKES_OBJECT = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
+_KEEPS_BYTES = frozenset(
+    {"DeleteObjectTagging", "PutObjectAcl", "PutObjectLegalHold", "PutObjectRetention", "PutObjectTagging"}
+)
+"""What is here is confirmed before it is used, and is not fetched again."""
 _OF_SEVERAL_KEYS = (UNKNOWN, "RenameObject")
 _WITH_DOCUMENT = ("DeleteObjects", "CompleteMultipartUpload", "PutObjectTagging", "PutBucketTagging")
 _DOCUMENT = 4 << 20
@@ -96,10 +100,7 @@ class Changes:
                 if response.status >= 500:
                     self._tagged.unclear(request, keys)
                 if _is_done(response):
-                    await _quietly(self._tagged.changed(request, members, keys))
-                    if request.said is not None and request.operation in _MAKES_OBJECT:
-                        await asker.admission.written(keys[0], request.said)
-                    await _quietly(filling.remove(keys))
+                    await self._changed(request, members, keys)
                     if body is not None and asker.is_alone(keys[0]):
                         body.keep(response)
                     if request.operation == "CompleteMultipartUpload":
@@ -107,6 +108,14 @@ class Changes:
             return response
         finally:
             asker.end_change(keys)
+
+    async def _changed(self, request: S3Request, members: dict[str, Any] | None, keys: Sequence[Key]) -> None:
+        """What was known of the keys is not so any more."""
+        await _quietly(self._tagged.changed(request, members, keys))
+        if request.said is not None and request.operation in _MAKES_OBJECT:
+            await self._asker.admission.written(keys[0], request.said)
+        if request.operation not in _KEEPS_BYTES:
+            await _quietly(self._filling.remove(keys))
 
     async def _kept(
         self, request: S3Request, members: dict[str, Any] | None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Key = tuple[str, bytes]
 """Bucket, key."""
 
+ASK, DOUBT = 1, 2
 _ABSENT, _PRESENT, _CHECKED = 0, 1, 2
 _OF_A_HANDLE = 1 << 17
 """Bytes that an open file weighs: it costs next to none, but a process may have 1,024 of them, or few more."""
@@ -38,8 +39,9 @@ class Entry:
     headers: list[tuple[str, str]]
     whole: bool
     confirmed: float = 0.0
-    ask: bool = False
-    """However lately it was confirmed, the remote is to be asked before it is used."""
+    ask: int = 0
+    """Not 0: however lately it was confirmed, the remote is to be asked before it is used. DOUBT: also how many tags it
+    has, because a change was sent of which nobody knows what became."""
     id: int | None = None
     """Of its row; None: it has none yet, or will have none."""
     file: str | None = None

@@ -11,7 +11,7 @@ from typing import Any
 
 from s3d.local.block_files import BLOCK, BlockFiles
 from s3d.read_cache.config import ReadCacheConfig
-from s3d.read_cache.entry import Entry, Key
+from s3d.read_cache.entry import ASK, DOUBT, Entry, Key
 from s3d.read_cache.fetch import Fetch, Files
 from s3d.read_cache.index import CAME, PINNED, USED, Index, logged
 from s3d.read_cache.room import Hands, Room, Row
@@ -115,7 +115,7 @@ class Filling:
         found = self._of_rows(keys)
         for at in found:
             if (entry := self._entries.get(at)) is not None:
-                entry.ask = True
+                entry.ask = DOUBT
         if found:
             await self._index.unconfirm(found)
 
@@ -127,7 +127,7 @@ class Filling:
         """The same for a bucket."""
         for entry in self._entries.values():
             if entry.bucket == bucket:
-                entry.ask = True
+                entry.ask = entry.ask or ASK
         await self._index.distrust(bucket)
 
     def release(self, entry: Entry) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from s3d.local.block_files import BlockFiles, checksum
 from s3d.local.database import Connection, Database
-from s3d.read_cache.entry import Entry, Key, whole_data
+from s3d.read_cache.entry import ASK, DOUBT, Entry, Key, whole_data
 from s3d.read_cache.room import Row
 from s3d.s3.errors import S3Error
 from s3d.standalone.listing import behind
@@ -89,7 +89,8 @@ class Index:
         entry = Entry(*at, etag, size, [(name, value) for name, value in json.loads(headers)], bool(whole))
         entry.id, entry.file, entry.data = number, file, data
         entry.confirmed = confirmed
-        entry.ask = bool(ask) or confirmed <= self._distrust.get(entry.bucket, 0.0)
+        is_distrusted = confirmed <= self._distrust.get(entry.bucket, 0.0)
+        entry.ask = ask or (ASK if is_distrusted else 0)
         if data is not None and not whole_data(entry, crc):
             log.warning("an object in the cache is damaged and is fetched again", extra={"bucket": entry.bucket})
             entry.data = None
@@ -190,8 +191,9 @@ class Index:
 
     async def unconfirm(self, keys: Sequence[Key]) -> None:
         """Whatever is known of these keys is to be confirmed before it is used."""
-        update = "UPDATE entry SET ask = 1 WHERE bucket = ? AND key = ?"
-        await self._database.change(lambda connection: connection.executemany(update, keys) and None)
+        update = "UPDATE entry SET ask = ? WHERE bucket = ? AND key = ?"
+        rows = [(DOUBT, *at) for at in keys]
+        await self._database.change(lambda connection: connection.executemany(update, rows) and None)
 
     async def remove(self, keys: Sequence[Key]) -> None:
         """The entries of these keys go, with their bytes."""

@@ -12,7 +12,7 @@ CREATE TABLE entry (
     headers TEXT NOT NULL,              -- JSON, [[name, value], ...]: the remote's, without those of one answer
     whole INTEGER NOT NULL,             -- 1: the headers are those of the whole object, with its checksums
     confirmed REAL NOT NULL,            -- seconds since 1970: when the remote had this version
-    ask INTEGER NOT NULL,               -- 1: ask before it is used, however lately it was confirmed
+    ask INTEGER NOT NULL,               -- 1: ask before it is used, however lately it was confirmed; 2: also for tags
     stored INTEGER NOT NULL,            -- bytes that are here
     file TEXT,                          -- name of the file with the blocks; NULL: there is none, or the bytes are in `data`
     data BLOB,                          -- of an object of one block

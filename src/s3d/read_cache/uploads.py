@@ -8,6 +8,7 @@ which parts came another way, is not kept: the first read fetches the object.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import time
@@ -20,18 +21,22 @@ from typing import Any
 
 from s3d.local.block_files import BLOCK, copy, write
 from s3d.read_cache.admission import Admission
-from s3d.read_cache.entry import Entry, Key
+from s3d.read_cache.answers import TAG_COUNT
+from s3d.read_cache.entry import ASK, DOUBT, Entry, Key
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.tee import Tee
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response, body_length
+from s3d.s3.uri import parse_query
 from s3d.standalone.version import key_bytes
 
 log = logging.getLogger("s3d.read_cache")
 
 _MOST = 64
 """Uploads that are kept at a time: each has an open file."""
+_CREATED = 10_000
+"""Uploads of which is known how many tags they set."""
 _IDLE = 3600.0
 """Seconds after its last part for which an upload is kept."""
 _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-"
@@ -72,6 +77,8 @@ class _Upload:
     reserved: dict[int, int] = field(default_factory=dict)
     """Bytes by the number of the part."""
     used: float = field(default_factory=time.monotonic)
+    tags: int | None = None
+    """How many the object will have; None: nobody knows."""
     broken: bool = False
     """It will be no entry; ``closed``: nor are its files there."""
     closed: bool = False
@@ -84,6 +91,8 @@ class Uploads:
         self._filling = filling
         self._admission = admission
         self._uploads: OrderedDict[_Id, _Upload] = OrderedDict()
+        self._created: OrderedDict[_Id, int] = OrderedDict()
+        """Tags by upload, until its first part."""
 
     def close(self) -> None:
         """Lets go of all of them."""
@@ -95,6 +104,18 @@ class Uploads:
         for found, upload in list(self._uploads.items()):
             if not upload.writing and time.monotonic() - upload.used > _IDLE:
                 self._drop(found)
+
+    async def create(self, request: S3Request) -> S3Response:
+        """Sends a CreateMultipartUpload. Raises what the inner Backend raises."""
+        response = await self._filling.inner(request)
+        if response.status == 200 and isinstance(response.body, bytes):
+            with contextlib.suppress(S3Error):
+                said = codec.parse_response("CreateMultipartUpload", response, response.body)
+                found = request.bucket or "", key_bytes(request.key or ""), str(said.get("UploadId", ""))
+                self._created[found] = len(parse_query(request.headers.get("x-amz-tagging", "")))
+                if len(self._created) > _CREATED:
+                    self._created.popitem(last=False)
+        return response
 
     async def part(self, request: S3Request) -> S3Response:
         """Sends an UploadPart, and keeps it. Raises what the inner Backend raises."""
@@ -190,7 +211,7 @@ class Uploads:
         file = self._file()
         if file is None:
             return None
-        self._uploads[found] = upload = _Upload(file)
+        self._uploads[found] = upload = _Upload(file, tags=self._created.pop(found, None))
         return upload
 
     def _file(self) -> _File | None:
@@ -274,7 +295,10 @@ class Completed:
         entry, now = self._entry, time.time()
         entry.etag = '"' + etag.strip('"') + '"'
         entry.headers = [("Last-Modified", formatdate(int(now), usegmt=True)), ("ETag", entry.etag)]
-        entry.confirmed, entry.ask = now, True  # the first read asks for its headers
+        tags = self._upload.tags
+        if tags:
+            entry.headers.append((TAG_COUNT, str(tags)))
+        entry.confirmed, entry.ask = now, DOUBT if tags is None else ASK  # the first read asks for its headers
         self._uploads.become(self._found, self._upload, entry)
 
 

@@ -16,11 +16,13 @@ from multidict import CIMultiDict
 
 from s3d.local.block_files import write
 from s3d.read_cache.admission import Admission
-from s3d.read_cache.entry import Entry
+from s3d.read_cache.answers import TAG_COUNT
+from s3d.read_cache.entry import ASK, Entry
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.rules import unkept
 from s3d.read_cache.tee import Tee
 from s3d.s3.message import S3Request, S3Response, body_length
+from s3d.s3.uri import parse_query
 from s3d.standalone.version import key_bytes
 
 log = logging.getLogger("s3d.read_cache")
@@ -91,7 +93,7 @@ class Written:
             *self._headers,
             *((name, value) for name, value in response.headers.items() if name.lower() in _OF_THE_ANSWER),
         ]
-        entry.confirmed, entry.ask = now, True
+        entry.confirmed, entry.ask = now, ASK
         self._kept = True
         self._filling.adopt(entry)
 
@@ -131,4 +133,6 @@ def _headers(fields: CIMultiDict[str]) -> list[tuple[str, str]]:
     headers = [(name, value) for name, value in fields.items() if name.lower().startswith(_OF_THE_OBJECT)]
     if "Content-Type" not in fields:
         headers.append(("Content-Type", "binary/octet-stream"))
+    if tags := parse_query(fields.get("x-amz-tagging", "")):
+        headers.append((TAG_COUNT, str(len(tags))))
     return headers

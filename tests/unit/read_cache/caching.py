@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.calling import call
+from model.memory import Memory
 from unit.write_queue.test_engine import Faulty
 
 from s3d.filters.match import Filters
@@ -24,6 +25,16 @@ from s3d.s3.message import FileRange, ResponseBody, S3Request, S3Response
 BUCKET = "bucket"
 BLOCK = 1 << 16
 LARGE = os.urandom(5 * BLOCK + 17)
+
+
+class Reticent(Memory):
+    """A remote that says to GetObject only how many tags an object has."""
+
+    async def __call__(self, request: S3Request) -> S3Response:
+        response = await super().__call__(request)
+        if request.operation == "HeadObject":
+            response.headers.popall("x-amz-tagging-count", None)
+        return response
 
 
 @dataclass
@@ -98,11 +109,16 @@ async def read(body: ResponseBody) -> bytes:
 
 @contextlib.asynccontextmanager
 async def caching(
-    directory: Path, remote: Faulty | None = None, *, only: str | None = None, **config: Any
+    directory: Path,
+    remote: Faulty | None = None,
+    *,
+    inner: Memory | None = None,
+    only: str | None = None,
+    **config: Any,
 ) -> AsyncIterator[Caching]:
-    """``remote``: one that is there already; ``only``: the filter."""
+    """``remote``: one that is there already; ``inner``: what a new one is; ``only``: the filter."""
     if remote is None:
-        remote = Faulty()
+        remote = Faulty(inner or Memory())
         await remote.inner(codec.build_request("CreateBucket", {"Bucket": BUCKET}))
     rules = Rules(cache=None if only is None else Filters.of(only))
     cache = ReadCache(ReadCacheConfig(directory, **{"free_space": 0, "tags": False, **config}), remote, rules)

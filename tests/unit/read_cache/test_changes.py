@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conformance.calling import Refused, call
-from unit.read_cache.caching import BUCKET, LARGE, away, caching, request, well
+from unit.read_cache.caching import BUCKET, LARGE, Reticent, away, caching, request, well
 from unit.read_cache.test_reads import refusal
 
 from s3d.s3.errors import RemoteUnreachable, S3Error
@@ -75,6 +75,96 @@ async def test_tags_and_copies(tmp_path: Path) -> None:
         assert (await it.get("k")).response.headers["x-amz-tagging-count"] == "1"
         await call(it.cache, "CopyObject", AT | {"CopySource": f"{BUCKET}/other"})
         assert (await it.get("k")).body == b"two"
+
+
+COUNT = "x-amz-tagging-count"
+
+
+@pytest.mark.parametrize("body", [b"", b"small", LARGE])
+async def test_new_tags_fetch_nothing(tmp_path: Path, body: bytes) -> None:
+    """And of an answer that was lost nobody knows which tags there are."""
+    async with caching(tmp_path, inner=Reticent(), tags=True) as it:
+        await it.put("k", body)
+        assert COUNT not in (await it.get("k")).response.headers
+        fetched = len(it.asked("GetObject"))
+        await call(it.cache, "PutObjectTagging", AT | TAGS)
+        found = await it.get("k")
+        assert (found.said, found.body, found.response.headers[COUNT]) == ("REVALIDATED", body, "1")
+        it.remote.after = away("DeleteObjectTagging")
+        with pytest.raises(RemoteUnreachable):
+            await call(it.cache, "DeleteObjectTagging", AT)
+        found = await it.get("k")
+        assert (found.said, found.body, found.response.headers.get(COUNT)) == ("REVALIDATED", body, None)
+        assert it.asked("GetObject")[fetched:] == [("GetObject", "bytes=0-0" if body else None)] * 2
+        assert (await it.get("k")).said == "HIT"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_the_same_bytes_and_a_lost_answer(tmp_path: Path, *, restart: bool) -> None:
+    async with caching(tmp_path, inner=Reticent()) as it:
+        await it.put("k", LARGE, Tagging="x=1", Metadata={"n": "1"})
+        await it.get("k")
+        it.remote.after = away("PutObject")
+        with pytest.raises(RemoteUnreachable):
+            await call(it.cache, "PutObject", AT | {"Tagging": "x=1&y=2&z=3", "Metadata": {"n": "2"}}, LARGE)
+        if not restart:
+            found = await it.get("k")
+    if restart:
+        async with caching(tmp_path, it.remote) as again:
+            found = await again.get("k")
+    assert (found.said, found.body) == ("REVALIDATED", LARGE)
+    assert (found.response.headers[COUNT], found.response.headers["x-amz-meta-n"]) == ("3", "2")
+
+
+async def test_a_remote_that_counts_tags_is_not_asked_for_them(tmp_path: Path) -> None:
+    async with caching(tmp_path) as it:
+        await it.put("k", LARGE, Tagging="x=1&y=2")
+        await it.get("k")
+        for tags in (["a"], []):
+            await call(
+                it.cache, "PutObjectTagging", AT | {"Tagging": {"TagSet": [{"Key": k, "Value": ""} for k in tags]}}
+            )
+            found = await it.get("k")
+            assert (found.said, found.response.headers.get(COUNT, "0")) == ("REVALIDATED", str(len(tags)))
+        assert it.asked("GetObject") == [("GetObject", None)]
+
+
+async def test_it_is_replaced_while_its_tags_are_asked_for(tmp_path: Path) -> None:
+    async with caching(tmp_path, inner=Reticent()) as it:
+        await it.put("k", LARGE)
+        await it.get("k")
+        await call(it.cache, "PutObjectTagging", AT | TAGS)
+        new = LARGE[::-1]
+
+        def replace(request: S3Request) -> None:
+            if request.operation == "HeadObject":
+                it.remote.after = well
+                with pytest.raises(StopIteration):  # the model waits for nothing
+                    call(it.remote.inner, "PutObject", AT, new).send(None)
+
+        it.remote.after = replace
+        found = await it.get("k")
+        assert (found.status, found.body) == (200, new)
+        assert COUNT not in found.response.headers
+
+
+async def test_the_link_breaks_while_its_tags_are_asked_for(tmp_path: Path) -> None:
+    async with caching(tmp_path, inner=Reticent()) as it:
+        await it.put("k", LARGE)
+        await it.get("k")
+        await call(it.cache, "PutObjectTagging", AT | TAGS)
+        it.remote.before = away("GetObject")
+        found = await it.get("k")
+        assert (found.said, found.body) == ("STALE", LARGE)
+
+
+async def test_tags_of_what_is_put(tmp_path: Path) -> None:
+    """Are known, without another question."""
+    async with caching(tmp_path) as it:
+        await call(it.cache, "PutObject", AT | {"Tagging": "a=1&b=2"}, LARGE)
+        found = await it.get("k")
+        assert (found.body, found.response.headers[COUNT]) == (LARGE, "2")
+        assert it.asked("GetObject") == []
 
 
 async def test_an_absence_ends_with_a_put(tmp_path: Path) -> None:

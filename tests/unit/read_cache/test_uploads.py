@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conformance.calling import Refused, call
-from unit.read_cache.caching import BLOCK, BUCKET, Caching, away, caching, request, well
+from unit.read_cache.caching import BLOCK, BUCKET, Caching, Reticent, away, caching, request, well
 
 from s3d.read_cache import uploads
 from s3d.s3 import codec
@@ -20,8 +20,8 @@ PART = 80 * BLOCK
 PARTS = [os.urandom(PART), os.urandom(PART), os.urandom(BLOCK + 17)]
 
 
-async def begin(it: Caching, key: str = "k") -> str:
-    return str((await call(it.cache, "CreateMultipartUpload", {"Bucket": BUCKET, "Key": key}))["UploadId"])
+async def begin(it: Caching, key: str = "k", **members: Any) -> str:
+    return str((await call(it.cache, "CreateMultipartUpload", {"Bucket": BUCKET, "Key": key, **members}))["UploadId"])
 
 
 async def send(it: Caching, upload: str, number: int, body: bytes, **members: Any) -> str:
@@ -45,6 +45,22 @@ async def is_kept(it: Caching, body: bytes) -> bool:
 def nothing_is_left(it: Caching) -> bool:
     """Reserved room, and files of uploads."""
     return it.cache._filling.room.reserved == 0 and not it.cache._uploads._uploads
+
+
+async def test_tags_of_an_upload(tmp_path: Path) -> None:
+    """Known since it was created, or asked for with one byte if somebody else has created it."""
+    async with caching(tmp_path, inner=Reticent()) as it:
+        upload = await begin(it, Tagging="a=1&b=2")
+        await complete(it, upload, {1: await send(it, upload, 1, PARTS[0])})
+        it.remote.seen.clear()
+        assert (await it.get("k")).response.headers["x-amz-tagging-count"] == "2"
+        assert it.asked() == [("HeadObject", None)]
+        members = {"Bucket": BUCKET, "Key": "k", "Tagging": "a=1&b=2&c=3"}
+        upload = str((await call(it.remote.inner, "CreateMultipartUpload", members))["UploadId"])
+        await complete(it, upload, {1: await send(it, upload, 1, PARTS[0])})
+        it.remote.seen.clear()
+        assert (await it.get("k")).response.headers["x-amz-tagging-count"] == "3"
+        assert it.asked() == [("HeadObject", None), ("GetObject", "bytes=0-0")]
 
 
 @pytest.mark.parametrize("order", [(1, 2, 3), (2, 1, 3), (1, 3, 2), (3, 1, 2), (3, 2, 1), (2, 3, 1)])
