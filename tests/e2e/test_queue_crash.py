@@ -55,6 +55,8 @@ class Client:
     weights: tuple[int, ...] = (60, 15, 10, 1, 14)
     """How often it puts, deletes, tags, uploads in parts, and reads."""
     reads: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
+    """By metadata ``n``, of objects that were put with one request."""
 
     def run(self, url: str, ended: threading.Event, seed: int) -> None:
         """Until the daemon is gone."""
@@ -103,8 +105,15 @@ class Client:
         if what == "upload":
             whole = body_of(mark, PART + 1000)
             return _state(whole, mark), lambda: _upload(s3, at, [whole[:PART], whole[PART:]], mark)
-        body = body_of(mark, choose.choice(SIZES))
-        return _state(body, mark), lambda: s3.put_object(**at, Body=body, Metadata={"n": mark})
+        size = choose.choice(SIZES)
+        if (
+            before is not None and before[1] in self.sizes and choose.random() < 0.3
+        ):  # the same bytes, with other metadata
+            mark, size = f"{before[1].partition('.')[0]}.{mark}", self.sizes[before[1]]
+        self.sizes[mark] = size
+        body, tags = body_of(mark, size), (("t", mark),) if choose.random() < 0.3 else ()
+        members = {"Tagging": f"t={mark}"} if tags else {}
+        return (*_state(body, mark)[:2], tags), lambda: s3.put_object(**at, Body=body, Metadata={"n": mark}, **members)
 
     def read(self, s3: Any, at: dict[str, str], known: set[State], choose: random.Random) -> None:
         """What was acknowledged is read; while the remote is away what is not here may be 503."""
@@ -118,11 +127,11 @@ class Client:
 
 
 def body_of(mark: str, size: int) -> bytes:
-    """The bytes of an object with that ``n`` in its metadata."""
-    return random.Random(mark).randbytes(size)
+    """The bytes of an object with that ``n`` in its metadata, in which they do not depend on what follows a point."""
+    return random.Random(mark.partition(".")[0]).randbytes(size)
 
 
-def _state(body: bytes, mark: str) -> State:
+def _state(body: bytes, mark: str) -> tuple[str, str, tuple[()]]:
     return hashlib.md5(body).hexdigest(), mark, ()
 
 

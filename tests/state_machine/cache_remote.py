@@ -17,6 +17,7 @@ from model.memory import Memory
 from model.store import Object
 from state_machine.cache_clock import Clock
 
+from s3d.read_cache.answers import TAG_COUNT
 from s3d.s3.errors import RemoteUnreachable, S3Error, error_response
 from s3d.s3.message import FileRange, S3Request, S3Response
 
@@ -59,6 +60,8 @@ class Asked:
     place: int = 0
     """Of what there was when it was carried out; ``time``: when that was."""
     time: float = float("-inf")
+    bytes: int = 0
+    """Of the answer's body."""
 
 
 @dataclass
@@ -67,6 +70,8 @@ class Remote:
 
     clock: Clock
     model: Memory = field(default_factory=Memory)
+    is_reticent: bool = False
+    """It says to GetObject only how many tags an object has."""
     away: int = 0
     """How many more requests of clients find no remote."""
     plan: list[tuple[str, str, int]] = field(default_factory=list)
@@ -168,6 +173,7 @@ class Remote:
         if kind == SLOW_ANSWER:
             await self._wait()
         if isinstance(response.body, bytes) and request.operation == "GetObject" and response.status < 300:
+            asked.bytes = len(response.body)
             response.body = self._body(response.body, kind, after)
         return response
 
@@ -199,6 +205,8 @@ class Remote:
     async def _carry_out(self, request: S3Request) -> S3Response:
         before = {key: len(history) - 1 for key, history in self.histories.items()}
         response = await self.model(request)
+        if self.is_reticent and request.operation == "HeadObject":
+            response.headers.popall(TAG_COUNT, None)
         for key in {*self.model.store.buckets[BUCKET].objects, *self.histories}:
             self._note(key)
         if request.request_id:

@@ -53,10 +53,14 @@ _AT_ONCE = 8
 
 class CacheRules(CacheMachine):
     @initialize(
-        config=CONFIGS, versioning=st.sampled_from(("", "", "Enabled")), sizes=st.lists(SIZES, min_size=2, max_size=3)
+        config=CONFIGS,
+        versioning=st.sampled_from(("", "", "Enabled")),
+        is_reticent=st.booleans(),
+        sizes=st.lists(SIZES, min_size=2, max_size=3),
     )
-    def create(self, config: Members, versioning: str, sizes: list[int]) -> None:
+    def create(self, config: Members, versioning: str, is_reticent: bool, sizes: list[int]) -> None:
         self.begin(config, versioning)
+        self.remote.is_reticent = is_reticent
         for key, size in zip(NAMES, sizes, strict=False):
             self.run(self.remote.write(self._put(key, size, {})))
 

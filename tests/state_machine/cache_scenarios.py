@@ -299,6 +299,26 @@ class CacheScenarios(CachePeople):
             self.remote.heal()
             self._said("GetObject", key)
 
+    @rule(key=KEYS, is_put=st.booleans(), kind=st.sampled_from((UNANSWERED, UNREACHED, "")), tag=st.sampled_from("xy"))
+    def change_no_bytes(self, key: str, is_put: bool, kind: str, tag: str) -> None:
+        """Other tags, or the same bytes with other metadata: nothing is fetched, however it ends."""
+        one = self._stocked(key)
+        if one is None or (is_put and "-" in one.etag):  # that of a PutObject with these bytes is another one
+            return
+        if kind:
+            self.remote.plan.append((kind, "PutObject" if is_put else "PutObjectTagging", 0))
+        if is_put:
+            self.send(self._put(key, 0, {"Tagging": "x=1" if tag == "x" else "x=1&y=2"}, one.data))
+        else:
+            self.tag(key, tag)
+        self.remote.heal()
+        log = len(self.remote.log)
+        self._said("GetObject", key)
+        bodies = [asked for of, asked in self.remote.log[log:] if of == key and asked.bytes > 1]
+        if not self.pins() and self._is_wide():
+            assert not bodies, "bytes that are here are fetched again"
+            self.came["no bytes"] += 1
+
     @rule(key=KEYS, size=SIZES, again=st.booleans())
     def put_and_get_here(self, key: str, size: int, again: bool) -> None:
         """What was written is not fetched."""

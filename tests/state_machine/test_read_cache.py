@@ -31,6 +31,7 @@ EXPECTED = {
     "replaced": 1,
     "allocated": 1,
     "allocated in parts": 1,
+    "no bytes": 10,
     "crashed in a change": 1,
     "blocks of the cache are damaged, and are fetched again": 10,
     "a file of the cache cannot be read, and is fetched again": 1,

@@ -12,6 +12,7 @@ from s3d.read_cache.ask import Asker
 from s3d.read_cache.entry import Key
 from s3d.read_cache.filling import Filling
 from s3d.read_cache.index import logged
+from s3d.read_cache.known_tags import of_members
 from s3d.read_cache.tags import Tagged
 from s3d.read_cache.uploads import Completed, Uploads
 from s3d.read_cache.written import Written, written
@@ -37,10 +38,7 @@ _CHANGES_NO_OBJECT = frozenset(
     }
 )
 _MAKES_OBJECT = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
-_KEEPS_BYTES = frozenset(
-    {"DeleteObjectTagging", "PutObjectAcl", "PutObjectLegalHold", "PutObjectRetention", "PutObjectTagging"}
-)
-"""What is here is confirmed before it is used, and is not fetched again."""
+_TAGS = ("PutObjectTagging", "DeleteObjectTagging")
 _OF_SEVERAL_KEYS = (UNKNOWN, "RenameObject")
 _WITH_DOCUMENT = ("DeleteObjects", "CompleteMultipartUpload", "PutObjectTagging", "PutBucketTagging")
 _DOCUMENT = 4 << 20
@@ -114,7 +112,10 @@ class Changes:
         await _quietly(self._tagged.changed(request, members, keys))
         if request.said is not None and request.operation in _MAKES_OBJECT:
             await self._asker.admission.written(keys[0], request.said)
-        if request.operation not in _KEEPS_BYTES:
+        is_of_version = any(name == "versionId" for name, _ in request.query)
+        if request.operation in _TAGS and members is not None and not is_of_version and self._asker.is_alone(keys[0]):
+            await _quietly(self._filling.count_tags(keys[0], len(of_members(members.get("Tagging") or {}))))
+        else:
             await _quietly(self._filling.remove(keys))
 
     async def _kept(

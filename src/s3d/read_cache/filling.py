@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any
 
 from s3d.local.block_files import BLOCK, BlockFiles
+from s3d.read_cache.answers import TAG_COUNT
 from s3d.read_cache.config import ReadCacheConfig
 from s3d.read_cache.entry import ASK, DOUBT, Entry, Key
 from s3d.read_cache.fetch import Fetch, Files
@@ -21,6 +22,8 @@ from s3d.s3.message import S3Response
 
 log = logging.getLogger("s3d.read_cache")
 
+_TAGGING = "x-amz-tagging-"
+"""Headers that say something of tags: some servers have one for each."""
 _MEMORY = 32 << 20
 """Bytes of entries that nobody reads, but may soon: with their small bodies and open files."""
 
@@ -109,6 +112,14 @@ class Filling:
             self._forget(at)
         if found:
             await self._index.remove(found)
+
+    async def count_tags(self, at: Key, count: int) -> None:
+        """The object of a key has so many tags from now on, durably. S3Error, sqlite3.Error."""
+        entry = self.find(at)
+        if entry is not None:
+            headers = [(name, value) for name, value in entry.headers if not name.lower().startswith(_TAGGING)]
+            entry.headers = [*headers, *([(TAG_COUNT, str(count))] if count else [])]
+            await self._index.describe(entry, soon=True)
 
     async def unconfirm(self, keys: Iterable[Key]) -> None:
         """Whatever there is of these keys is to be confirmed before it is used, durably. S3Error, sqlite3.Error."""

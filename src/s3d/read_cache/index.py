@@ -155,7 +155,7 @@ class Index:
 
         await self._database.change(change, soon=False)
 
-    async def describe(self, entry: Entry) -> None:
+    async def describe(self, entry: Entry, *, soon: bool = False) -> None:
         """Its headers, and when the remote confirmed it."""
 
         def change(connection: Connection) -> None:
@@ -163,7 +163,7 @@ class Index:
             described = (json.dumps(entry.headers), entry.whole, entry.confirmed, entry.ask, entry.id)
             connection.execute(update, described)
 
-        await self._database.change(change, soon=False)
+        await self._database.change(change, soon=soon)
 
     async def keep(self, entry: Entry, blocks: Iterable[tuple[int, int]]) -> None:
         """More of it is here: number and checksum of blocks of its file, or none and its ``data``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,42 @@ async def test_new_tags_fetch_nothing(tmp_path: Path, body: bytes) -> None:
         assert (found.said, found.body, found.response.headers.get(COUNT)) == ("REVALIDATED", body, None)
         assert it.asked("GetObject")[fetched:] == [("GetObject", "bytes=0-0" if body else None)] * 2
         assert (await it.get("k")).said == "HIT"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+async def test_new_tags_while_the_remote_is_away(tmp_path: Path, *, restart: bool) -> None:
+    """What was acknowledged is never taken back."""
+    async with caching(tmp_path) as it:
+        await it.put("k", LARGE)
+        await it.get("k")
+        await call(it.cache, "PutObjectTagging", AT | TAGS)
+        it.remote.before = away()
+        if restart:
+            shutil.copytree(tmp_path, tmp_path / "killed")
+        else:
+            found = await it.get("k")
+    if restart:
+        async with caching(tmp_path / "killed", it.remote) as again:
+            found = await again.get("k")
+    assert (found.said, found.body, found.response.headers[COUNT]) == ("STALE", LARGE, "1")
+
+
+async def test_tags_while_it_is_replaced(tmp_path: Path) -> None:
+    """Nobody knows whose they are."""
+    async with caching(tmp_path) as it:
+        await it.put("k", LARGE)
+        await it.get("k")
+        it.remote.turn = asyncio.Event()
+        it.remote.before = away("PutObject")
+        async with asyncio.TaskGroup() as tasks:
+            put = tasks.create_task(refusal(call(it.cache, "PutObject", AT, b"new")))
+            tasks.create_task(call(it.cache, "PutObjectTagging", AT | TAGS))
+            await asyncio.sleep(0.05)
+            it.remote.turn.set()
+        assert put.result() == 503
+        it.remote.before = away()
+        with pytest.raises(RemoteUnreachable):
+            await it.get("k")
 
 
 @pytest.mark.parametrize("restart", [False, True])
