@@ -239,7 +239,7 @@ class Asker:
             return self._refused(question, at, response)
         found = described(response)
         past = await self._unkept(question, at, found, response)
-        if past is None and entry is not None and not entry.gone and found.is_of(entry):
+        if past is None and entry is not None and found.is_of(entry) and not self._is_outdated(question, entry):
             try:
                 return self._kept(question, entry, found, await self._tag_count(entry, found))
             except Changed:
@@ -343,7 +343,14 @@ class Asker:
 
     def _counts(self, question: _Question, at: Key) -> bool:
         """Whether an answer says what there is now: no change of the key is under way, or was since it was asked."""
-        return question.valid and at not in self._changing and at[0] not in self._changing_buckets
+        return question.valid and not self._is_changing(at)
+
+    def _is_outdated(self, question: _Question, entry: Entry) -> bool:
+        """Whether a change of the entry has ended since it was asked: it may have newer headers than the answer."""
+        return entry.gone or not (question.valid or self._is_changing(entry.at))
+
+    def _is_changing(self, at: Key) -> bool:
+        return at in self._changing or at[0] in self._changing_buckets
 
     def _remember(self, question: _Question, at: Key, outcome: Outcome, seconds: float) -> Outcome:
         if self._counts(question, at) and seconds > 0:

@@ -13,7 +13,7 @@ from unit.read_cache.caching import BUCKET, LARGE, Reticent, away, caching, requ
 from unit.read_cache.test_reads import refusal
 
 from s3d.s3.errors import RemoteUnreachable, S3Error
-from s3d.s3.message import S3Request
+from s3d.s3.message import S3Request, S3Response
 
 AT = {"Bucket": BUCKET, "Key": "k"}
 TAGS = {"Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}
@@ -116,6 +116,32 @@ async def test_new_tags_while_the_remote_is_away(tmp_path: Path, *, restart: boo
         async with caching(tmp_path / "killed", it.remote) as again:
             found = await again.get("k")
     assert (found.said, found.body, found.response.headers[COUNT]) == ("STALE", LARGE, "1")
+
+
+async def test_new_tags_overtake_a_question(tmp_path: Path) -> None:
+    """Its answer is of the time before them, and comes after them."""
+    async with caching(tmp_path, max_age=0) as it:
+        await it.put("k", LARGE, Tagging="x=1&y=2")
+        for _ in range(2):  # the remote says to HEAD how many tags there are
+            await it.get("k")
+        inner, go_on = it.remote.inner, asyncio.Event()
+
+        async def slow(request: S3Request) -> S3Response:
+            response = await inner(request)
+            if request.operation == "HeadObject":
+                await go_on.wait()
+            return response
+
+        it.remote.inner = slow  # type: ignore[assignment]
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(it.get("k"))
+            await asyncio.sleep(0.05)
+            await call(it.cache, "PutObjectTagging", AT | TAGS)
+            go_on.set()
+        assert reading.result().body == LARGE
+        it.remote.before = away()
+        found = await it.get("k")
+        assert (found.said, found.body, found.response.headers[COUNT]) == ("STALE", LARGE, "1")
 
 
 async def test_tags_while_it_is_replaced(tmp_path: Path) -> None:
