@@ -150,6 +150,7 @@ class QueueRules(Arrived, BucketRules, UploadRules):
 
     def _drop(self, chosen: Operation) -> None:
         place = place_of(chosen)
+        self.histories.refresh(self.it, place)  # that it was replaced nobody can tell any more when it is gone
         self.runner.run(self.it.drop([chosen]))
         dropped = [chosen.seq] if chosen.superseded else self.histories.drop(self.it, place, chosen.seq)
         self.faulty.story.append(f"dropped {dropped} of {place}")
