@@ -11,6 +11,7 @@ from s3d.s3.whole import read_whole
 from s3d.standalone.copy_source import CopySource
 from s3d.standalone.version import key_bytes, key_text
 from s3d.write_queue import facts
+from s3d.write_queue.operation import HELD
 from s3d.write_queue.queue import Queue, check_may_go
 
 _KEYS = "x-amz-copy-source-server-side-encryption-"
@@ -18,14 +19,16 @@ _SIZE = "Content-Length"
 
 
 async def copy_at_remote(queue: Queue, request: S3Request, source: CopySource) -> S3Response:
-    """The remote's answer to a CopyObject. AccessDenied if the object is to be held: without a filter and a policy only its
-    own tags and its bucket's can say so, and the source is not looked at. What is wrong with the source, the remote says.
-    RemoteUnreachable."""
+    """The remote's answer to a CopyObject. AccessDenied if the object is to be held. The source is looked at if there is a
+    filter, a policy, or a bucket whose tag says so; else only tags in the request can say so. What is wrong with the
+    source, the remote says. RemoteUnreachable."""
     rules, bucket = queue.decisions.rules, request.bucket or ""
     target, tags = key_bytes(request.key or ""), facts.tags_of_copy(request)
+    await queue.buckets.require(bucket)
     head = None
-    if rules.upload is not None or rules.policy is not None:
-        await queue.buckets.require(bucket)
+    known = facts.of_remote_copy(request, target, (), None, tags, queue.buckets.tags(bucket))
+    is_held = tags is None and queue.decisions.verdict(known).state == HELD
+    if rules.upload is not None or rules.policy is not None or is_held:
         head = await _asked(queue, _about(request, "HeadObject", source))
         if head is None:
             return await queue.after_push(request)

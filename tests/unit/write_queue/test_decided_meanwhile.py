@@ -217,6 +217,24 @@ async def test_a_copy_of_what_is_at_the_remote(it: Queue, text: str | None, memb
     assert ("copy" in await it.drained()) == goes
 
 
+@pytest.mark.parametrize(
+    ("tags", "members", "goes"),
+    [
+        ("", {}, False),
+        ("s3d.upload=true", {}, True),
+        ("s3d.upload=true", {"TaggingDirective": "REPLACE", "Tagging": "a=b"}, False),
+        ("", {"TaggingDirective": "REPLACE", "Tagging": "s3d.upload=true"}, True),
+    ],
+)
+async def test_a_copy_into_a_bucket_that_holds(it: Queue, tags: str, members: Any, goes: bool) -> None:
+    """The object's own tag has the last word: also that of the source, if it is copied."""
+    await call(it.remote.inner, "PutObject", {"Bucket": BUCKET, "Key": "source", "Tagging": tags}, b"1234")
+    await it.tag_bucket(s3d__upload="false")
+    with contextlib.nullcontext() if goes else pytest.raises(Refused, match="AccessDenied"):
+        await it.call("CopyObject", "copy", CopySource=f"{BUCKET}/source", **members)
+    assert ("copy" in await it.drained()) == goes
+
+
 async def test_a_copy_of_what_has_tags_that_nobody_may_see(it: Queue) -> None:
     await call(it.remote.inner, "PutObject", {"Bucket": BUCKET, "Key": "source", "Tagging": "of=source"}, b"1234")
 
