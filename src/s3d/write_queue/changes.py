@@ -36,8 +36,7 @@ async def put_object(queue: Queue, request: S3Request) -> S3Response:
 async def straight(queue: Queue, request: S3Request, size: int | None) -> S3Response:
     """The remote's answer to a request that makes an object there. AccessDenied if that is to be held. ``size`` None: not
     known yet."""
-    if queue.decisions.rules.upload is not None:
-        await queue.buckets.require(request.bucket or "")
+    await queue.buckets.require(request.bucket or "")
     check_may_go(queue.decisions.of_request(request, size))
     return await queue.after_push(request)
 

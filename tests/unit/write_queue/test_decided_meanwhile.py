@@ -235,6 +235,15 @@ async def test_a_copy_into_a_bucket_that_holds(it: Queue, tags: str, members: An
     assert ("copy" in await it.drained()) == goes
 
 
+async def test_a_condition_in_a_bucket_that_holds(it: Queue) -> None:
+    """Also if it is the first that is heard of the bucket."""
+    tagging = {"TagSet": [{"Key": "s3d.upload", "Value": "false"}]}
+    await call(it.remote.inner, "PutBucketTagging", {"Bucket": BUCKET, "Tagging": tagging})
+    with pytest.raises(Refused, match="AccessDenied"):
+        await it.call("PutObject", "x", b"x", IfNoneMatch="*")
+    await it.call("PutObject", "x", b"x", IfNoneMatch="*", Tagging="s3d.upload=true")
+
+
 async def test_a_copy_of_what_has_tags_that_nobody_may_see(it: Queue) -> None:
     await call(it.remote.inner, "PutObject", {"Bucket": BUCKET, "Key": "source", "Tagging": "of=source"}, b"1234")
 
