@@ -51,6 +51,8 @@ class Histories:
         self._wrong = wrong
         self._of: dict[Place, History] = {}
         self._without: set[str] = set()
+        self.retagged: set[Place] = set()
+        """Where tags were refused or dropped, and what they were meant for may have been sent with any that it had."""
 
     def note(self, queue: WriteQueue, bucket: str) -> None:
         """Before a request: whether the queue holds that the bucket has no versions. It may hear otherwise meanwhile."""
@@ -90,6 +92,8 @@ class Histories:
         arrived = self._arrived(queue, place, history, waiting)
         kept = arrived + waiting
         if len(kept) < len(history.entries):
+            if _has_lost_tags(history.entries, kept):
+                self.retagged.add(place)
             self._store.buckets[place[0]].keep(place[1], self._carried_out(place, history.base, kept))
         if arrived and waiting and arrived[-1].seq > waiting[0].seq:
             self._wrong(f"an operation went before an older one: {arrived[-1].seq}, {waiting[0].seq}", place[1])
@@ -107,6 +111,8 @@ class Histories:
             while behind < len(history.entries) and history.entries[behind].kind == TAG:
                 behind += 1
         dropped = history.entries[first:behind]
+        if dropped[0].kind == TAG:
+            self.retagged.add(place)
         del history.entries[first:behind]
         self.rebuild(place)
         self.refresh(queue, place)
@@ -167,6 +173,13 @@ class Histories:
             entry.version = new.version
         elif bucket.versioning == "Enabled":
             new.version = entry.version
+
+
+def _has_lost_tags(entries: list[Entry], kept: list[Entry]) -> bool:
+    """Whether the last tags of an object are not among those that are kept."""
+    following = [*entries[1:], None]
+    last = [one for one, other in zip(entries, following, strict=True) if other is None or other.kind != TAG]
+    return any(entry.kind == TAG and entry not in kept for entry in last)
 
 
 def _copies(versions: list[Object]) -> list[Object]:
