@@ -21,10 +21,16 @@ _SIZE = "Content-Length"
 async def copy_at_remote(queue: Queue, request: S3Request, source: CopySource) -> S3Response:
     """The remote's answer to a CopyObject. AccessDenied if the object is to be held. The source is looked at if there is a
     filter, a policy, or a bucket whose tag says so; else only tags in the request can say so. What is wrong with the
-    source, the remote says. RemoteUnreachable."""
+    source, the remote says, before what is wrong with the tags. RemoteUnreachable."""
     rules, bucket = queue.decisions.rules, request.bucket or ""
-    target, tags = key_bytes(request.key or ""), facts.tags_of_copy(request)
+    target = key_bytes(request.key or "")
     await queue.buckets.require(bucket)
+    try:
+        tags = facts.tags_of_copy(request)
+    except S3Error:
+        if await _asked(queue, _about(request, "HeadObject", source)) is None:
+            return await queue.after_push(request)
+        raise
     head = None
     known = facts.of_remote_copy(request, target, (), None, tags, queue.buckets.tags(bucket))
     is_held = tags is None and queue.decisions.verdict(known).state == HELD

@@ -259,10 +259,18 @@ async def test_a_copy_of_what_has_tags_that_nobody_may_see(it: Queue) -> None:
     await it.call("CopyObject", "copy", CopySource=f"{BUCKET}/source")
 
 
-async def test_a_copy_of_what_is_not_there(it: Queue) -> None:
+@pytest.mark.parametrize("tags", [{}, {"TaggingDirective": "REPLACE", "Tagging": "a=1&a=2"}])
+async def test_a_copy_of_what_is_not_there(it: Queue, tags: Any) -> None:
     it.only("bucket/public/*")
     with pytest.raises(Refused, match="NoSuchKey"):
-        await it.call("CopyObject", "copy", CopySource=f"{BUCKET}/source")
+        await it.call("CopyObject", "copy", CopySource=f"{BUCKET}/source", **tags)
+
+
+async def test_a_copy_with_wrong_tags(it: Queue) -> None:
+    await call(it.remote.inner, "PutObject", {"Bucket": BUCKET, "Key": "source"}, b"1234")
+    with pytest.raises(Refused, match="InvalidArgument"):
+        await it.call("CopyObject", "x", CopySource=f"{BUCKET}/source", TaggingDirective="REPLACE", Tagging="a=1&a=2")
+    assert "x" not in await it.drained()
 
 
 @pytest.mark.parametrize("text", ["bucket/*[hdr:content-length<1kB]", "bucket/*[hdr:content-length>=1kB]"])
