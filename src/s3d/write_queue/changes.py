@@ -82,9 +82,9 @@ async def tag_object(queue: Queue, request: S3Request) -> S3Response:
         try:
             return await queue.accept(call)
         except S3Error as error:
-            if error.code not in ("NoSuchKey", "SlowDown") or queue.content(request) is not None:
+            if error.code not in ("NoSuchKey", "SlowDown") or queue.still_decides(operation):
                 raise
-    return await queue.after_push(request)  # it was pushed between the two looks
+    return await tag_object(queue, request)  # it was pushed between the two looks
 
 
 async def copy_object(queue: Queue, request: S3Request) -> S3Response:
@@ -102,9 +102,9 @@ async def copy_object(queue: Queue, request: S3Request) -> S3Response:
         try:
             return await queue.accept(await accepted(request))
         except S3Error as error:
-            if error.code != "NoSuchKey" or queue.journal.content(source.bucket, source.key) is not None:
+            if error.code != "NoSuchKey" or queue.still_decides(operation):
                 raise
-    return await copy_at_remote(queue, request, source)  # the source was pushed between the two looks
+    return await copy_object(queue, request)  # the source was pushed between the two looks
 
 
 def source_of(request: S3Request) -> CopySource:

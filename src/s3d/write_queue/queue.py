@@ -63,6 +63,11 @@ class Queue:
         """What decides about the object that a request names, or None: the remote."""
         return self.journal.content(request.bucket or "", key_bytes(request.key or ""))
 
+    def still_decides(self, operation: Operation) -> bool:
+        """Whether it is still the one that decides about its object; else it was pushed, or another one came, since."""
+        newest = self.journal.content(operation.bucket, operation.key)
+        return newest is not None and newest.seq == operation.seq
+
     async def after_push(self, request: S3Request) -> S3Response:
         """Sends a request to the remote, behind everything that waits for its key. RemoteUnreachable, S3Error."""
         await self.push(request.bucket or "", key_bytes(request.key or ""))

@@ -20,14 +20,14 @@ async def read_object(queue: Queue, request: S3Request) -> S3Response:
     operation = queue.content(request)
     if operation is None:
         return await _from_remote(queue, request)
-    return await _read(queue, request, operation)
+    return await _read(queue, request, operation) or await read_object(queue, request)
 
 
 async def get_tags(queue: Queue, request: S3Request) -> S3Response:
     """GetObjectTagging."""
     operation = queue.content(request)
     if operation is not None:
-        return await _read(queue, request, operation)
+        return await _read(queue, request, operation) or await get_tags(queue, request)
     tag = _tag(queue, request)
     if tag is None or goes_straight(request):
         return await queue.inner(request)
@@ -35,7 +35,8 @@ async def get_tags(queue: Queue, request: S3Request) -> S3Response:
     return pending(response, request.request_id, state_of(tag))
 
 
-async def _read(queue: Queue, request: S3Request, operation: Operation) -> S3Response:
+async def _read(queue: Queue, request: S3Request, operation: Operation) -> S3Response | None:
+    """None: the operation was pushed between the two looks."""
     if goes_straight(request):
         return await queue.after_push(request)
     check_there(operation, request.key or "")
@@ -44,9 +45,9 @@ async def _read(queue: Queue, request: S3Request, operation: Operation) -> S3Res
     try:
         return await queue.answer(await accepted(request), state_of(operation))
     except S3Error as error:
-        if error.code not in ("NoSuchKey", "NoSuchBucket") or queue.content(request) is not None:
+        if error.code not in ("NoSuchKey", "NoSuchBucket") or queue.still_decides(operation):
             raise
-    return await queue.inner(request)  # it was pushed between the two looks
+    return None
 
 
 async def _from_remote(queue: Queue, request: S3Request) -> S3Response:

@@ -67,9 +67,9 @@ async def upload_part_copy(queue: Queue, request: S3Request) -> S3Response:
         try:
             return await _settled(queue, await queue.answer(await accepted(request)))
         except S3Error as error:
-            if error.code != "NoSuchKey" or queue.journal.content(source.bucket, source.key) is not None:
+            if error.code != "NoSuchKey" or queue.still_decides(operation):
                 raise
-    return await _fetch_part(queue, request, source)  # the source was pushed between the two looks
+    return await upload_part_copy(queue, request)  # the source was pushed between the two looks
 
 
 async def complete_upload(queue: Queue, request: S3Request) -> S3Response:

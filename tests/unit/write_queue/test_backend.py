@@ -15,12 +15,13 @@ from unit.write_queue.test_engine import LARGE, Faulty
 from s3d.local.directory import DirectoryInUse
 from s3d.s3 import codec
 from s3d.s3.errors import RemoteUnreachable, S3Error
-from s3d.s3.message import S3Request
+from s3d.s3.message import S3Request, S3Response
 from s3d.write_queue import backend as module
 from s3d.write_queue import uploads
 from s3d.write_queue.backend import WriteQueue
 from s3d.write_queue.config import WriteQueueConfig
 from s3d.write_queue.operation import Operation
+from s3d.write_queue.queue import Queue
 
 AT = {"Bucket": "bucket", "Key": "k"}
 
@@ -169,6 +170,49 @@ async def test_a_part_copied_from_what_is_pushed_between_two_looks(
     copied = await call(queue, "UploadPartCopy", part)
     etag = hashlib.md5(b"pending", usedforsecurity=False).hexdigest()
     assert copied["CopyPartResult"]["ETag"].strip('"') == etag
+
+
+@pytest.mark.parametrize("is_written_anew", [False, True])
+@pytest.mark.parametrize(
+    ("operation", "members"),
+    [
+        ("GetObject", AT),
+        ("HeadObject", AT),
+        ("GetObjectTagging", AT),
+        ("PutObjectTagging", {**AT, "Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}),
+        ("CopyObject", {"Bucket": "bucket", "Key": "copy", "CopySource": "bucket/k"}),
+        ("UploadPartCopy", {"Bucket": "bucket", "Key": "parts", "PartNumber": 1, "CopySource": "bucket/k"}),
+    ],
+)
+async def test_what_was_there_all_the_time(
+    queue: WriteQueue, monkeypatch: pytest.MonkeyPatch, operation: str, members: Any, *, is_written_anew: bool
+) -> None:
+    """It is pushed between two looks, and is accepted anew before the third."""
+    await call(queue, "PutObject", AT, b"first")
+    if operation == "UploadPartCopy":
+        begun = await call(queue, "CreateMultipartUpload", {"Bucket": "bucket", "Key": "parts"})
+        members = members | {"UploadId": begun["UploadId"]}
+    answer = Queue.answer
+
+    async def late(self: Queue, *asked: Any) -> S3Response:
+        monkeypatch.setattr(Queue, "answer", answer)
+        queue.resume()
+        assert await queue.flush(10) == 0
+        queue.pause()
+        try:
+            return await answer(self, *asked)
+        except S3Error:
+            if is_written_anew:
+                await call(queue, "PutObject", AT, b"second")
+            raise
+
+    monkeypatch.setattr(Queue, "answer", late)
+    found = await call(queue, operation, members)
+    assert Queue.answer is answer
+    if operation == "GetObject":
+        assert found["Body"] == (b"second" if is_written_anew else b"first")
+    if operation == "PutObjectTagging":
+        assert (await call(queue, "GetObjectTagging", AT))["TagSet"] == members["Tagging"]["TagSet"]
 
 
 async def test_lists_of_buckets_while_the_remote_is_away(queue: WriteQueue, remote: Faulty) -> None:
