@@ -231,10 +231,11 @@ class HeldMachine(RuleBasedStateMachine):
         if operation is None:
             known.certain(known.seen)
             return
-        if operation.state == PENDING and self.may_go(key, known.seen):
-            known.rest = {known.seen}
-        elif operation.state == PUSHING:
+        after = self.newest(key)  # it may have begun before the tags came, which go behind it then
+        if PUSHING in (operation.state, PUSHING if after is None else after.state):
             known.goes(known.seen)
+        elif operation.state == PENDING and self.may_go(key, known.seen):
+            known.rest = {known.seen}
         self.decided(key, known, operation.state)
 
     @rule(source=_KEYS, key=_KEYS)
