@@ -138,10 +138,6 @@ class Points:
         return handle
 
     def _mkdir(self, path: Any, *args: Any, **more: Any) -> None:
-        if os.path.basename(os.path.dirname(path)) == "bodies" and os.path.basename(path) not in ("00", "80", "ff"):
-            if self._disk is not None:
-                self._disk.before("mkdir", os.fspath(path))
-            return self._real["mkdir"](path, *args, **more)  # the 256 are alike: no points
         return self._around("mkdir", path, *args, **more)
 
     def _rename(self, path: Any, to: Any) -> None:

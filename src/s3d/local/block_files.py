@@ -22,7 +22,6 @@ log = logging.getLogger("s3d.local")
 BLOCK = 1 << 16
 """Bytes of a block; the last one of an object may be shorter."""
 
-_FANOUT = [f"{number:02x}" for number in range(256)]
 _NAME = re.compile("[0-9a-f]{32}")
 _PIECE = 1 << 20  # bytes that are read at a time
 
@@ -45,17 +44,20 @@ class BlockFiles:
         self._created: set[str] | None = set()  # until those of the last run were looked at
 
     def open(self) -> None:
-        """Makes the directories. Raises OSError."""
+        """Makes the directory. Raises OSError."""
         make(self._directory)
-        for name in _FANOUT:
-            (self._directory / name).mkdir(mode=0o700, exist_ok=True)
 
     def create(self) -> tuple[str, int]:
         """The name of a new file, and a descriptor of it. Raises OSError."""
         name = secrets.token_hex(16)
         if self._created is not None:
             self._created.add(name)
-        return name, os.open(self._path(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        path, flags = self._path(name), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            return name, os.open(path, flags, 0o600)
+        except FileNotFoundError:  # the first in its directory
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            return name, os.open(path, flags, 0o600)
 
     def reopen(self, name: str) -> int:
         """A descriptor of a file that is there. Raises OSError."""
@@ -72,7 +74,9 @@ class BlockFiles:
         """Removes the files of the last run that ``known`` does not give back, directory by directory. How many those were.
         OSError."""
         removed = 0
-        for directory in _FANOUT:
+        for directory in await asyncio.to_thread(os.listdir, self._directory):
+            if not (self._directory / directory).is_dir():
+                continue
             names = await asyncio.to_thread(os.listdir, self._directory / directory)
             ours = [name for name in names if _NAME.fullmatch(name)]
             unknown = set(ours) - known(ours) - (self._created or set()) if ours else ()

@@ -47,8 +47,6 @@ CREATE TABLE trash (
 """
 """What a database with bodies must have; part of the first migration of each store."""
 
-_FANOUT = [f"{number:02x}" for number in range(256)]
-
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -77,11 +75,6 @@ class Bodies:
         make(self._directory)
         if self.incoming.stat().st_dev != self._directory.stat().st_dev:  # no file could be renamed
             raise CannotOpen(f"{self.incoming} and {self._directory} are on two file systems: put them on one")
-        missing = [name for name in _FANOUT if not (self._directory / name).is_dir()]
-        for name in missing:
-            (self._directory / name).mkdir(mode=0o700, exist_ok=True)
-        if missing:
-            sync_directory(self._directory)
         self._recover()
 
     async def close(self) -> None:
@@ -94,6 +87,15 @@ class Bodies:
     def path(self, file: str) -> Path:
         """Where a file with a row is in the end."""
         return self._directory / file[:2] / file
+
+    def place(self, file: str) -> None:
+        """Brings the file of a row from ``incoming`` to where it is in the end. Raises OSError."""
+        try:
+            os.rename(self.incoming / file, self.path(file))
+        except FileNotFoundError:  # the first in its directory
+            self.path(file).parent.mkdir(mode=0o700, exist_ok=True)
+            sync_directory(self._directory)
+            os.rename(self.incoming / file, self.path(file))
 
     # Rows: for functions inside a transaction.
 
@@ -196,7 +198,7 @@ class Bodies:
         adopted = orphans = 0
         for name in os.listdir(self.incoming):
             if reader.execute("SELECT 1 FROM body WHERE file = ?", (name,)).fetchone():
-                os.rename(self.incoming / name, self.path(name))
+                self.place(name)
                 adopted += 1
             else:
                 with contextlib.suppress(FileNotFoundError):  # a thread of the process before was about to remove it

@@ -83,7 +83,7 @@ class NewBody:
             asyncio.get_running_loop().run_in_executor(None, _remove, written)
             return
         try:  # at once: who lets go of the body looks for the file here and there, and must not miss it
-            os.rename(written, self._bodies.path(self.file))
+            self._bodies.place(self.file)
         except OSError as error:  # readers find it where it is; the next start puts it right
             log.warning("a file could not be moved", extra={"file": self.file, "error": str(error)})
 

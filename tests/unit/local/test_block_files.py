@@ -73,6 +73,7 @@ async def test_unknown_files_go(tmp_path: Path) -> None:
     new, descriptor = files.create()
     os.close(descriptor)
     theirs = tmp_path / "blocks" / "00" / "theirs"
+    theirs.parent.mkdir(exist_ok=True)
     theirs.touch()
 
     def known(asked: Sequence[str]) -> set[str]:

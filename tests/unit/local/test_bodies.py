@@ -295,13 +295,17 @@ async def test_a_file_of_a_failed_commit_is_there_if_the_log_has_it(bodies: Bodi
         assert get(again, "a") == LARGE
 
 
-async def test_the_start_makes_what_is_missing(tmp_path: Path) -> None:
+async def test_the_first_file_makes_its_directory(tmp_path: Path) -> None:
+    """And the directory is durable before the file is in it."""
+    there = tmp_path / "store" / "bodies"
     async with opened(tmp_path / "store") as bodies:
-        (tmp_path / "store" / "bodies" / "7f").rmdir()
-    async with opened(tmp_path / "store") as bodies:
+        assert list(there.iterdir()) == []
         for number in range(20):
             await put(bodies, str(number), LARGE)
-        assert (tmp_path / "store" / "bodies" / "7f").is_dir()
+        assert {path.parent.name for path in there.glob("*/*")} == {path.name for path in there.iterdir()}
+        assert list(bodies.incoming.iterdir()) == []
+    async with opened(tmp_path / "store") as bodies:
+        assert get(bodies, "19") == LARGE
 
 
 async def test_bodies_and_rows_many_at_once(bodies: Bodies, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ async def test_a_file_in_its_place_and_where_a_crash_leaves_it(store: Path) -> N
 
 def test_strays_and_leftovers(store: Path) -> None:
     stray, left = store / "bodies" / "00" / "stray", store / "incoming" / "left"
+    stray.parent.mkdir(exist_ok=True)
     for path in (stray, left):
         path.write_bytes(b"x")
     with examine.database(store / "store.db", len(MIGRATIONS)) as connection:

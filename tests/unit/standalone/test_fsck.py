@@ -86,6 +86,7 @@ def test_a_file_that_cannot_be_read(store: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_a_file_that_belongs_to_nothing(store: Path) -> None:
     stray = store / "bodies" / "ab" / ("ab" * 16)
+    stray.parent.mkdir(exist_ok=True)
     stray.write_bytes(b"x")
     assert found(store) == [f"the file {stray} belongs to no object"]
     before = files(store)
@@ -98,6 +99,7 @@ def test_what_the_next_start_removes_is_no_problem(store: Path) -> None:
     """An unfinished write, a file in the trash, a file not yet in its place."""
     (store / "incoming" / "unfinished").write_bytes(b"x")
     trash = store / "bodies" / "cd" / "cdef"
+    trash.parent.mkdir(exist_ok=True)
     trash.write_bytes(b"x")
     with database(store) as connection:
         connection.execute("INSERT INTO trash VALUES ('cdef')")
