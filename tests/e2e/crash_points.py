@@ -34,7 +34,9 @@ from typing import Any
 
 from conformance.calling import call
 from e2e.crash_scenarios import SCENARIOS, Scenario
+from e2e.directories import few_directories
 
+from s3d.local import receive
 from s3d.standalone.backend import Standalone
 from s3d.standalone.config import StandaloneConfig
 from s3d.standalone.fsck import check
@@ -369,6 +371,7 @@ _ENABLED = {"Bucket": "versioned", "VersioningConfiguration": {"Status": "Enable
 
 def main(scenario: str, directory: str, step: str) -> None:
     logging.disable()
+    few_directories(receive)
     run = Run(SCENARIOS[scenario], Path(directory))
     run.run(int(step))
     json.dump(asdict(run.report), sys.stdout)

@@ -127,11 +127,9 @@ def _unsynced(path: Any) -> Connection:
 
 
 def install(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    """For the cache, its database and the model. Nor does the cache make more directories than one; names of files are
-    those of the last run."""
+    """For the cache, its database and the model. Names of files are those of the last run."""
     numbers = itertools.count()
     names = SimpleNamespace(token_hex=lambda size: f"{next(numbers):0{2 * size}x}")
-    monkeypatch.setattr("s3d.local.block_files._FANOUT", ["00"])
     monkeypatch.setattr("s3d.local.block_files.secrets", names)
     monkeypatch.setattr("s3d.local.database.threading", SimpleNamespace(Thread=_Thread))
     monkeypatch.setattr("s3d.local.database.connect", _unsynced)

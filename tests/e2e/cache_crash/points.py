@@ -21,11 +21,14 @@ from typing import Any
 
 from conformance.calling import call
 from e2e.cache_crash.look import look, seen
-from e2e.cache_crash.rig import BUCKET, Rig, few_directories, opened
+from e2e.cache_crash.rig import BUCKET, Rig, opened
 from e2e.cache_crash.scenarios import OBJECTS, PART, SCENARIOS, Scenario
 from e2e.crash_points import Points, Report, in_child
+from e2e.directories import few_directories
 from e2e.queue_crash.remote import Remote
 from model import multipart
+
+from s3d.local import block_files
 
 _LIMIT = 3000  # points of one scenario; more means that it does not end
 
@@ -152,7 +155,7 @@ async def _nothing() -> None:
 def main(scenario: str, root: str, step: str) -> None:
     logging.disable()
     multipart.MINIMUM_PART = len(PART)
-    few_directories()
+    few_directories(block_files)
     run = Run(SCENARIOS[scenario], Path(root))
     run.run(int(step))
     json.dump(asdict(run.report), sys.stdout)

@@ -23,14 +23,15 @@ from typing import Any
 
 from e2e.cache_crash import record
 from e2e.cache_crash.look import look
-from e2e.cache_crash.rig import few_directories
 from e2e.cache_crash.scenarios import PART
 from e2e.crash_points import Report, in_child
+from e2e.directories import few_directories
 from e2e.queue_crash.disk import Disk, records
 from e2e.queue_crash.record import ACKNOWLEDGED, BEGUN
 from e2e.queue_crash.remote import Remote
 from model import multipart
 
+from s3d.local import block_files
 from s3d.read_cache import body
 
 _KEPT: dict[str, Sequence[float]] = {"right": (0.0, 0.5, 0.9, 1.0), "deaf": (0.0,), "blind": (0.9,)}
@@ -96,7 +97,7 @@ async def _none_is_damaged(*arguments: object) -> list[int]:
 def main(root: str, library: str, cuts: str, seed: str, variant: str) -> None:
     logging.disable()
     multipart.MINIMUM_PART = len(PART)
-    few_directories()
+    few_directories(block_files)
     run = Run(Path(root), Path(library), int(seed), variant)
     run.run(int(cuts))
     json.dump(asdict(run.report), sys.stdout)

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from conformance.calling import call
-from e2e.cache_crash.rig import BUCKET, Rig, few_directories, opened
+from e2e.cache_crash.rig import BUCKET, Rig, opened
 from e2e.cache_crash.scenarios import OBJECTS, PART, before_the_power_goes, while_the_power_goes
+from e2e.directories import few_directories
 from e2e.queue_crash.record import ACKNOWLEDGED, BEGUN, Kept, mark
 from model import multipart
 
-from s3d.local import database
+from s3d.local import block_files, database
 
 _CHECKPOINT = 40  # pages, so that there are many; in use it is 8000
 
@@ -49,5 +50,5 @@ if __name__ == "__main__":
     logging.disable()
     database._CHECKPOINT = _CHECKPOINT
     multipart.MINIMUM_PART = len(PART)
-    few_directories()
+    few_directories(block_files)
     print(json.dumps(asyncio.run(record(Path(sys.argv[1])))))

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import secrets
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from conformance.calling import call
 from e2e.queue_crash.remote import Remote
 
-from s3d.local import block_files
 from s3d.read_cache.backend import ReadCache
 from s3d.read_cache.config import ReadCacheConfig
 
@@ -56,14 +52,6 @@ class Rig:
         filling = self.cache._filling
         while filling._tasks:
             await asyncio.wait(list(filling._tasks))
-
-
-def few_directories() -> None:
-    """Files of blocks are in three, in this process: to make and to look at 256 is most of what a start does."""
-    block_files._FANOUT = ["00", "80", "ff"]
-    first = itertools.cycle(block_files._FANOUT)
-    real = secrets.token_hex
-    block_files.secrets = SimpleNamespace(token_hex=lambda size: next(first) + real(size - 1))  # type: ignore[assignment]
 
 
 async def opened(directory: Path, remote: Remote, **config: Any) -> ReadCache:

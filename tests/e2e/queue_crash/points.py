@@ -24,10 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from e2e.crash_points import Points, Report, in_child
+from e2e.directories import few_directories
 from e2e.queue_crash.look import Look, alone, empty, hurry, verdict
 from e2e.queue_crash.remote import Remote
 from e2e.queue_crash.rig import Rig, opened
 from e2e.queue_crash.scenarios import SCENARIOS, Scenario
+
+from s3d.local import receive
 
 _LIMIT = 5000  # points of one scenario; more means that it does not end
 _AGAIN, _STARTS = 3, 40
@@ -144,6 +147,7 @@ class Run:
 
 def main(scenario: str, root: str, step: str) -> None:
     logging.disable()
+    few_directories(receive)
     hurry()
     run = Run(SCENARIOS[scenario], Path(root))
     run.run(int(step))
