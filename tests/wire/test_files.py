@@ -90,7 +90,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
         raise OSError(22, "Invalid argument")
 
     if taken != "memory":
-        monkeypatch.setattr(send_file, "read_small", lambda body: None)
+        monkeypatch.setattr(send_file, "read_small", lambda head, body: None)
     if taken == "disk":
         monkeypatch.setattr(send_file, "_in_memory", lambda *_: False)
     if taken == "no sendfile here":

@@ -34,6 +34,18 @@ _REASONS = {
 }
 _CUSTOMER_KEY = "x-amz-server-side-encryption-customer-"
 _UNDERSTOOD = frozenset({"x-amz-checksum-mode", "x-amz-user-agent"})
+_SAY_NOTHING = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
+        "user-agent",
+        "x-amz-checksum-mode",
+        "x-amz-user-agent",
+    }
+)
+"""What SDKs send with every read. A request that has nothing else wants the object as it is."""
 _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 _PRIVATE = ("no-store", "private")
 
@@ -54,6 +66,9 @@ class Wanted:
 
 def wanted(request: S3Request) -> Wanted | str:
     """What is asked for, or the reason why it goes past the cache. Raises S3Error for what is malformed."""
+    mode = request.headers.get("x-amz-checksum-mode")
+    if not request.query and mode in (None, "ENABLED") and _SAY_NOTHING.issuperset(map(str.lower, request.headers)):
+        return _PLAIN[request.operation, mode is not None]
     for name, _ in request.query:
         if name == "partNumber":
             return "part"
@@ -77,6 +92,13 @@ def wanted(request: S3Request) -> Wanted | str:
         members.get("ChecksumMode") == "ENABLED",
         any(name in headers for name in _CONDITIONS),
     )
+
+
+_PLAIN = {
+    (operation, with_checksums): Wanted({}, None, None, True, operation == "HeadObject", with_checksums, False)
+    for operation in READS
+    for with_checksums in (False, True)
+}
 
 
 def unkept(headers: CIMultiDict[str], size: int | None, largest: int) -> str | None:

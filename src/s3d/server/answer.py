@@ -40,13 +40,14 @@ class Answer:
         body = self.response.body
         try:
             chunked = self._frame(http)
-            whole = self._whole(http, body)
+            head = self._head(http)
+            whole = self._whole(http, head, body)
             if whole is None:
-                flow.write(http, self._head(http))
+                flow.write(http, head)
                 await self._send(http, body, chunked=chunked)
             else:
-                flow.write(http, self._head(http) + whole)
-                self.sent = len(whole)
+                flow.write(http, whole)
+                self.sent = len(whole) - len(head)
             if not isinstance(body, bytes) and self._has_body(http):
                 self._check_length()
             if http.protocol.writing_paused:  # by this answer, or by those before it that nobody reads
@@ -66,13 +67,13 @@ class Answer:
     def _has_body(self, http: BaseRequest) -> bool:
         return http.method != "HEAD" and self.response.status not in _NO_BODY
 
-    def _whole(self, http: BaseRequest, body: ResponseBody) -> bytes | bytearray | None:
-        """The body if it is in memory, so that it goes in one write with the head."""
+    def _whole(self, http: BaseRequest, head: bytes, body: ResponseBody) -> bytes | bytearray | None:
+        """Head and body, so that they go in one write, if the body is in memory."""
         if not self._has_body(http):
-            return b""
+            return head
         if isinstance(body, bytes):
-            return body
-        return read_small(body) if isinstance(body, FileRange) else None
+            return head + body
+        return read_small(head, body) if isinstance(body, FileRange) else None
 
     def _frame(self, http: BaseRequest) -> bool:
         """Sets Content-Length where the length is known; says whether the body goes in chunks."""
@@ -103,10 +104,10 @@ class Answer:
         if "Date" not in headers:
             headers["Date"] = _http_date(int(time.time()))
         reason = response.reason if response.reason is not None else _REASONS.get(response.status, "")
-        fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        if fields.count("\n") != len(headers) or fields.count("\r") != len(headers):
+        fields = "\r\n".join(map(": ".join, headers.items()))
+        if fields.count("\n") != len(headers) - 1 or fields.count("\r") != len(headers) - 1:
             raise S3Error("InternalError", "a header of an answer has a line end in it")
-        return f"HTTP/1.1 {response.status} {reason}\r\n{fields}\r\n".encode("utf-8", "surrogateescape")
+        return f"HTTP/1.1 {response.status} {reason}\r\n{fields}\r\n\r\n".encode("utf-8", "surrogateescape")
 
     async def _send(self, http: BaseRequest, body: ResponseBody, *, chunked: bool) -> None:
         if isinstance(body, FileRange):

@@ -16,7 +16,7 @@ WRITE_BUFFER = 1 << 19
 """Bytes that wait for the client before whoever writes is paused."""
 
 
-def write(http: BaseRequest, data: bytes | memoryview) -> None:
+def write(http: BaseRequest, data: bytes | bytearray | memoryview) -> None:
     """Writes on the connection of a request. Raises ConnectionResetError if it is gone."""
     transport = http.transport
     if transport is None or transport.is_closing():

@@ -36,13 +36,15 @@ Count = Callable[[int], None]
 """Is told how many more bytes of the body went out."""
 
 
-def read_small(body: FileRange) -> bytearray | None:
-    """All bytes of a small part of a file if they are in memory, so that reading does not wait for the disk."""
+def read_small(head: bytes, body: FileRange) -> bytearray | None:
+    """``head``, and behind it all bytes of a small part of a file if they are in memory, so that reading does not wait for
+    the disk."""
     if body.length > _SMALL or not hasattr(os, "RWF_NOWAIT"):
         return None
-    data = bytearray(body.length)
+    data = bytearray(len(head) + body.length)
+    data[: len(head)] = head
     try:
-        read = os.preadv(body.file.fileno(), [data], body.offset, os.RWF_NOWAIT)
+        read = os.preadv(body.file.fileno(), [memoryview(data)[len(head) :]], body.offset, os.RWF_NOWAIT)
     except OSError:  # not in memory; not on this file system; an error that shows again
         return None
     return data if read == body.length else None

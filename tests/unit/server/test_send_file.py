@@ -27,18 +27,18 @@ def path(tmp_path: Path) -> Path:
 def test_small_parts_in_memory_are_read_at_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with path.open("rb") as file:
         data = path.read_bytes()
-        assert send_file.read_small(FileRange(file, 7, 65_536)) == data[7:65_543]
-        assert send_file.read_small(FileRange(file, 7, 0)) == b""
-        assert send_file.read_small(FileRange(file, 7, 65_537)) is None
-        assert send_file.read_small(FileRange(file, LENGTH - 5, 6)) is None
+        assert send_file.read_small(b"head", FileRange(file, 7, 65_536)) == b"head" + data[7:65_543]
+        assert send_file.read_small(b"head", FileRange(file, 7, 0)) == b"head"
+        assert send_file.read_small(b"head", FileRange(file, 7, 65_537)) is None
+        assert send_file.read_small(b"head", FileRange(file, LENGTH - 5, 6)) is None
 
         def on_disk(*_: object) -> int:
             raise BlockingIOError
 
         monkeypatch.setattr(os, "preadv", on_disk)
-        assert send_file.read_small(FileRange(file, 7, 5)) is None
+        assert send_file.read_small(b"head", FileRange(file, 7, 5)) is None
         monkeypatch.delattr(os, "RWF_NOWAIT")  # not on every system
-        assert send_file.read_small(FileRange(file, 7, 5)) is None
+        assert send_file.read_small(b"head", FileRange(file, 7, 5)) is None
         assert not send_file._in_memory(file.fileno(), 0, 5)
 
 
