@@ -40,12 +40,13 @@ _SAY_NOTHING = frozenset(
         "accept-encoding",
         "amz-sdk-invocation-id",
         "amz-sdk-request",
+        "range",
         "user-agent",
         "x-amz-checksum-mode",
         "x-amz-user-agent",
     }
 )
-"""What SDKs send with every read. A request that has nothing else wants the object as it is."""
+"""What SDKs send with every read. A request that has nothing else wants the object, or a part of it, as it is."""
 _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
 _PRIVATE = ("no-store", "private")
 
@@ -66,9 +67,13 @@ class Wanted:
 
 def wanted(request: S3Request) -> Wanted | str:
     """What is asked for, or the reason why it goes past the cache. Raises S3Error for what is malformed."""
-    mode = request.headers.get("x-amz-checksum-mode")
-    if not request.query and mode in (None, "ENABLED") and _SAY_NOTHING.issuperset(map(str.lower, request.headers)):
-        return _PLAIN[request.operation, mode is not None]
+    headers = request.headers
+    mode, where = headers.get("x-amz-checksum-mode"), headers.get("Range")
+    if not request.query and mode in (None, "ENABLED") and _SAY_NOTHING.issuperset(map(str.lower, headers)):
+        if where is None:
+            return _PLAIN[request.operation, mode is not None]
+        is_head = request.operation == "HeadObject"
+        return Wanted({}, where, None, edges(where) is None, is_head, mode is not None, conditional=False)
     for name, _ in request.query:
         if name == "partNumber":
             return "part"
@@ -81,8 +86,6 @@ def wanted(request: S3Request) -> Wanted | str:
         if lower.startswith("x-amz-") and lower not in _UNDERSTOOD:
             return "customer-key" if lower.startswith(_CUSTOMER_KEY) else "unknown"
     members = codec.parse_request(request, b"")
-    headers = request.headers
-    where = headers.get("Range")
     return Wanted(
         members,
         where,
