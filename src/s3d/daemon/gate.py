@@ -20,10 +20,11 @@ from s3d.policy.open import open_policy
 from s3d.policy.policy import Policy
 from s3d.policy.question import Question
 from s3d.read_cache.backend import ReadCache
-from s3d.s3 import codec
+from s3d.s3 import codec, routing
 from s3d.s3.backend import Backend
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response, body_length
+from s3d.s3.uri import unquote
 from s3d.standalone import copy_source
 from s3d.standalone.version import key_bytes, key_text
 from s3d.write_queue import facts
@@ -126,25 +127,33 @@ class Gate:
         return {"allowed": answer.allow is not False, "says": said, "why": answer.why}
 
     async def _questions(self, request: S3Request) -> list[Question]:
-        """What the request is about; of each key that it deletes, and of what it copies, one more. S3Error."""
-        found = [self._question(request)]
-        if request.operation == "DeleteObjects":
+        """What the request is about; of each key that it deletes, and of what it copies or renames, one more. Of one that
+        nobody here knows also what the remote may take it for: else a parameter that the remote ignores would be a way
+        around the policy. S3Error."""
+        found = []
+        for operation in _operations(request):
+            found.append(self._question(request, operation))
             bucket = request.bucket or ""
-            found += [self._about(request, "DeleteObject", bucket, key) for key in await _keys(request)]
-        elif request.operation in _COPIES:
-            source = copy_source.parse(request.headers.get("x-amz-copy-source", ""))
-            found.append(self._about(request, "GetObject", source.bucket, key_text(source.key)))
+            if operation == "DeleteObjects":
+                found += [self._about(request, "DeleteObject", bucket, key) for key in await _keys(request)]
+            elif operation in _COPIES:
+                source = copy_source.parse(request.headers.get("x-amz-copy-source", ""))
+                found.append(self._about(request, "GetObject", source.bucket, key_text(source.key)))
+            elif operation == "RenameObject":  # in its bucket, whose name may stand before the key
+                path = unquote(request.headers.get("x-amz-rename-source", "")).removeprefix("/")
+                key = path.removeprefix(f"{bucket}/")
+                found += [self._about(request, name, bucket, key) for name in ("GetObject", "DeleteObject")]
         return found
 
-    def _question(self, request: S3Request) -> Question:
+    def _question(self, request: S3Request, operation: str) -> Question:
         bucket, key = request.bucket, request.key
-        if bucket is None or key is None or request.operation not in _MAKES_OBJECT:
-            return self._about(request, request.operation, bucket, key)
-        size = body_length(request.body) if request.operation == "PutObject" else 0
+        if bucket is None or key is None or operation not in _MAKES_OBJECT:
+            return self._about(request, operation, bucket, key)
+        size = body_length(request.body) if operation == "PutObject" else 0
         known = facts.of_request(request, key_bytes(key), size, self._tags_of(bucket, None))
         return Question(
-            request.operation, bucket, key, size if request.operation == "PutObject" else None, known.tags,
-            known.bucket_tags, known.headers, known.metadata, "", request.source_address, time.time(),
+            operation, bucket, key, size if operation == "PutObject" else None, known.tags, known.bucket_tags,
+            known.headers, known.metadata, "", request.source_address, time.time(),
         )  # fmt: skip
 
     def _about(self, request: S3Request, operation: str, bucket: str | None, key: str | None) -> Question:
@@ -159,11 +168,19 @@ class Gate:
         return next((tags for tags in found if tags is not None), None)
 
 
+def _operations(request: S3Request) -> list[str]:
+    """All that the request may be."""
+    if request.operation != routing.UNKNOWN:
+        return [request.operation]
+    asked = request.method, request.bucket, request.key, request.query, request.headers
+    return [routing.UNKNOWN, *routing.readings(*asked)]
+
+
 async def _keys(request: S3Request) -> list[str]:
     """Those that a DeleteObjects names. Its document is in memory afterwards. S3Error."""
     if not isinstance(request.body, bytes):
         if request.body.length > _DOCUMENT:
             raise S3Error("MaxMessageLengthExceeded")
         request.body = b"".join([piece async for piece in request.body])
-    members = codec.parse_request(request, request.body)
+    members = codec.parse_request(replace(request, operation="DeleteObjects"), request.body)
     return [str(entry["Key"]) for entry in members["Delete"].get("Objects") or []]

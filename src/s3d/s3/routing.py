@@ -87,6 +87,14 @@ def route_leniently(
     return route(method, bucket, key, kept, headers), kept
 
 
+def readings(method: str, bucket: str | None, key: str | None, query: Query, headers: Mapping[str, str]) -> list[str]:
+    """The operations that a server may take an `UNKNOWN` request for: one that ignores what it does not know in the query,
+    or of two subresources at once all but one. For who has to know what a request could do, before it is sent on."""
+    known = [pair for pair in query if pair[0] in _known()]
+    found = [route(method.upper(), bucket, key, taken, headers) for taken in ([], known, *([pair] for pair in known))]
+    return list(dict.fromkeys(operation for operation in found if operation != UNKNOWN))
+
+
 @cache
 def _known() -> frozenset[str]:
     """Every parameter of every operation."""

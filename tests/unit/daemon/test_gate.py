@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conformance.calling import Refused, answer, call
+from multidict import CIMultiDict
 from unit.write_queue.pushing import until
 from unit.write_queue.test_engine import Faulty
 
@@ -22,6 +23,7 @@ from s3d.read_cache.config import ReadCacheConfig
 from s3d.s3 import codec
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response
+from s3d.s3.routing import route
 from s3d.write_queue.backend import WriteQueue
 from s3d.write_queue.config import WriteQueueConfig
 
@@ -115,6 +117,32 @@ async def test_who_is_let_in(it: Gated) -> None:
     with pytest.raises(S3Error, match="AccessDenied"):
         await it.gate(request)
     await call(it.gate, "ListBuckets")  # it is about no bucket
+
+
+async def test_no_way_around_by_what_only_the_remote_ignores(it: Gated) -> None:
+    async def is_refused(method: str, key: str | None, query: list[tuple[str, str]], **more: Any) -> bool:
+        operation = route(method, more.get("bucket", BUCKET), key, query, more.get("headers", CIMultiDict()))
+        assert operation == "Unknown" or more.pop("known", False)
+        request = S3Request(method, operation, **({"bucket": BUCKET, "key": key, "query": query} | more))
+        try:
+            await it.gate(request)
+        except S3Error as error:
+            return error.code == "AccessDenied"
+        return False
+
+    new, document = ("new", "1"), b"<Delete><Object><Key>%s</Key></Object></Delete>"
+    assert await is_refused("DELETE", "keep/a", [new])
+    assert await is_refused("DELETE", "keep/a", [("new", "")])
+    assert not await is_refused("DELETE", "other/a", [new])
+    assert await is_refused("GET", "k", [new], bucket="secret")
+    assert await is_refused("PUT", "k", [new], source_address="192.0.2.1")
+    assert await is_refused("POST", None, [("delete", ""), new], body=document % b"keep/a")
+    assert not await is_refused("POST", None, [("delete", ""), new], body=document % b"other/a")
+    copied = CIMultiDict({"x-amz-copy-source": "secret/k"})
+    assert await is_refused("PUT", "k", [new], headers=copied)
+    for source in ("keep/a", "/bkt/keep/a", "bkt%2Fkeep/a"):
+        renamed = CIMultiDict({"x-amz-rename-source": source})
+        assert await is_refused("PUT", "k", [("renameObject", "")], headers=renamed, known=True)
 
 
 async def test_what_is_pushed(it: Gated) -> None:

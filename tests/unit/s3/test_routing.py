@@ -7,16 +7,23 @@ from multidict import CIMultiDict
 
 from s3d.s3 import uri
 from s3d.s3.model import OPERATIONS
-from s3d.s3.routing import UNKNOWN, route, route_leniently
+from s3d.s3.routing import UNKNOWN, readings, route, route_leniently
+
+Head = tuple[str, str | None, str | None, list[tuple[str, str]], CIMultiDict[str]]
 
 
-def routed(line: str, **headers: str) -> str:
+def head(line: str, **headers: str) -> Head:
     """``PUT /b/k?acl`` with these headers (``_`` for ``-``)."""
     method, _, target = line.partition(" ")
     path, _, query = target.partition("?")
     bucket, _, key = path.lstrip("/").partition("/")
     fields = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return route(method, bucket or None, uri.unquote(key) or None, uri.parse_query(query), fields)
+    return method, bucket or None, uri.unquote(key) or None, uri.parse_query(query), fields
+
+
+def routed(line: str, **headers: str) -> str:
+    """The operation of ``PUT /b/k?acl`` with these headers (``_`` for ``-``)."""
+    return route(*head(line, **headers))
 
 
 COPY = {"x_amz_copy_source": "/b/other"}
@@ -177,3 +184,20 @@ def test_a_store_ignores_what_nobody_knows(
     method: str, query: list[tuple[str, str]], expected: tuple[str, list[tuple[str, str]]]
 ) -> None:
     assert route_leniently(method, "b", "k", query, CIMultiDict()) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "operations"),
+    [
+        ("DELETE /b/k?new=1", ["DeleteObject"]),
+        ("DELETE /b/k?new&versionId=1", ["DeleteObject"]),
+        ("delete /b/k", ["DeleteObject"]),
+        ("GET /b/k?acl&tagging", ["GetObject", "GetObjectAcl", "GetObjectTagging"]),
+        ("PUT /b/k?uploadId=1&partNumber=2&new", ["PutObject", "UploadPart"]),
+        ("POST /b?delete&new", ["DeleteObjects"]),
+        ("PATCH /b/k", []),
+    ],
+)
+def test_what_an_unknown_one_may_be_taken_for(line: str, operations: list[str]) -> None:
+    assert routed(line) == UNKNOWN
+    assert readings(*head(line)) == operations
