@@ -33,6 +33,8 @@ from s3d.write_queue.backend import WriteQueue
 _MAKES_OBJECT = frozenset({"PutObject", "CreateMultipartUpload"})
 _COPIES = frozenset({"CopyObject", "UploadPartCopy"})
 _OUTPUTS = ("upload", "cache", "priority", "pin")
+_MOST_KEYS = 1000
+"""S3's limit for a DeleteObjects."""
 _DOCUMENT = 4 << 20
 """Bytes of a DeleteObjects document at most: 1,000 keys of 1,024 bytes, escaped."""
 
@@ -183,4 +185,7 @@ async def _keys(request: S3Request) -> list[str]:
             raise S3Error("MaxMessageLengthExceeded")
         request.body = b"".join([piece async for piece in request.body])
     members = codec.parse_request(replace(request, operation="DeleteObjects"), request.body)
-    return [str(entry["Key"]) for entry in members["Delete"].get("Objects") or []]
+    objects = members["Delete"].get("Objects") or []
+    if len(objects) > _MOST_KEYS:  # before the policy is asked about each
+        raise S3Error("MalformedXML")
+    return [str(entry["Key"]) for entry in objects]
