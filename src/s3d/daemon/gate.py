@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from s3d.filters.decide import check_allowed
 from s3d.filters.facts import Facts
 from s3d.policy.answer import Answer
 from s3d.policy.config import PolicyConfig
@@ -24,6 +25,7 @@ from s3d.s3 import codec, routing
 from s3d.s3.backend import Backend
 from s3d.s3.errors import S3Error
 from s3d.s3.message import S3Request, S3Response, body_length
+from s3d.s3.routing import FORM_UPLOAD
 from s3d.s3.uri import unquote
 from s3d.standalone import copy_source
 from s3d.standalone.version import key_bytes, key_text
@@ -32,11 +34,14 @@ from s3d.write_queue.backend import WriteQueue
 
 _MAKES_OBJECT = frozenset({"PutObject", "CreateMultipartUpload"})
 _COPIES = frozenset({"CopyObject", "UploadPartCopy"})
+_TAGS_OBJECT = frozenset({"PutObjectTagging", "DeleteObjectTagging"})
+_ONCE = ("x-amz-copy-source", "x-amz-rename-source", "x-amz-tagging")
+"""Headers of which the remote may take another one than the policy is asked about, if there are two."""
 _OUTPUTS = ("upload", "cache", "priority", "pin")
 _MOST_KEYS = 1000
 """S3's limit for a DeleteObjects."""
 _DOCUMENT = 4 << 20
-"""Bytes of a DeleteObjects document at most: 1,000 keys of 1,024 bytes, escaped."""
+"""Bytes of a document that the policy is asked about: 1,000 keys of 1,024 bytes, escaped."""
 
 Tags = Mapping[str, str]
 
@@ -115,8 +120,7 @@ class Gate:
         answers = await asyncio.gather(
             *[self._judge.policy.ask(question) for question in await self._questions(request)]
         )
-        if any(answer.allow is False for answer in answers):
-            raise S3Error("AccessDenied", "The policy refuses this request.")
+        check_allowed(*answers)
         request.said = answers[0]
         return await self._inner(request)
 
@@ -129,22 +133,25 @@ class Gate:
         return {"allowed": answer.allow is not False, "says": said, "why": answer.why}
 
     async def _questions(self, request: S3Request) -> list[Question]:
-        """What the request is about; of each key that it deletes, and of what it copies or renames, one more. Of one that
-        nobody here knows also what the remote may take it for: else a parameter that the remote ignores would be a way
-        around the policy. S3Error."""
+        """What the request is about; of each key that it deletes, of what it copies or renames, and of the tags that an
+        object gets, one more. Of one that nobody here knows also what the remote may take it for: else a parameter that
+        the remote ignores would be a way around the policy. S3Error."""
+        _check_clear(request)
         found = []
         for operation in _operations(request):
             found.append(self._question(request, operation))
             bucket = request.bucket or ""
             if operation == "DeleteObjects":
                 found += [self._about(request, "DeleteObject", bucket, key) for key in await _keys(request)]
+            elif operation in _TAGS_OBJECT:
+                found.append(replace(found[-1], tags=await _new_tags(request, operation)))
             elif operation in _COPIES:
                 source = copy_source.parse(request.headers.get("x-amz-copy-source", ""))
                 found.append(self._about(request, "GetObject", source.bucket, key_text(source.key)))
             elif operation == "RenameObject":  # in its bucket, whose name may stand before the key
                 path = unquote(request.headers.get("x-amz-rename-source", "")).removeprefix("/")
-                key = path.removeprefix(f"{bucket}/")
-                found += [self._about(request, name, bucket, key) for name in ("GetObject", "DeleteObject")]
+                for key in dict.fromkeys((path, path.removeprefix(f"{bucket}/"))):
+                    found += [self._about(request, name, bucket, key) for name in ("GetObject", "DeleteObject")]
         return found
 
     def _question(self, request: S3Request, operation: str) -> Question:
@@ -178,14 +185,35 @@ def _operations(request: S3Request) -> list[str]:
     return [routing.UNKNOWN, *routing.readings(*asked)]
 
 
-async def _keys(request: S3Request) -> list[str]:
-    """Those that a DeleteObjects names. Its document is in memory afterwards. S3Error."""
+def _check_clear(request: S3Request) -> None:
+    """Raises InvalidRequest if the remote may take a request for something that the policy cannot be asked about."""
+    for name in _ONCE:
+        if len(request.headers.getall(name, ())) > 1:
+            raise S3Error("InvalidRequest", f"The header {name} is there twice.")
+    if FORM_UPLOAD in _operations(request):  # what s3d knows as a form is a PutObject here
+        raise S3Error("InvalidRequest", "A browser's form has parameters in its URL that s3d does not know.")
+
+
+async def _new_tags(request: S3Request, operation: str) -> Tags:
+    """Those that an object gets. S3Error."""
+    if operation == "DeleteObjectTagging":
+        return {}
+    tag_set = (await _document(request, operation))["Tagging"].get("TagSet") or []
+    return {str(tag["Key"]): str(tag["Value"]) for tag in tag_set}
+
+
+async def _document(request: S3Request, operation: str) -> dict[str, Any]:
+    """The members of a request, whose body is in memory afterwards. S3Error."""
     if not isinstance(request.body, bytes):
         if request.body.length > _DOCUMENT:
             raise S3Error("MaxMessageLengthExceeded")
         request.body = b"".join([piece async for piece in request.body])
-    members = codec.parse_request(replace(request, operation="DeleteObjects"), request.body)
-    objects = members["Delete"].get("Objects") or []
+    return codec.parse_request(replace(request, operation=operation), request.body)
+
+
+async def _keys(request: S3Request) -> list[str]:
+    """Those that a DeleteObjects names. S3Error."""
+    objects = (await _document(request, "DeleteObjects"))["Delete"].get("Objects") or []
     if len(objects) > _MOST_KEYS:  # before the policy is asked about each
         raise S3Error("MalformedXML")
     return [str(entry["Key"]) for entry in objects]

@@ -12,6 +12,7 @@ from typing import Protocol
 from s3d.filters.facts import Facts
 from s3d.filters.match import Filters
 from s3d.filters.units import seconds
+from s3d.s3.errors import S3Error
 
 USUAL = 5
 """The priority of what has none."""
@@ -44,6 +45,9 @@ class Said(Protocol):
     """What a policy said of an object; None where it says nothing. ``failed``: it gave no answer, and others stand in."""
 
     @property
+    def allow(self) -> bool | None: ...
+
+    @property
     def upload(self) -> bool | None: ...
 
     @property
@@ -64,7 +68,7 @@ class Said(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What was said before, as it is kept."""
+    """What was said before, as it is kept: of an operation that was allowed."""
 
     upload: bool | None
     priority: int | None
@@ -72,6 +76,13 @@ class Words:
     failed: bool = False
     cache: bool | None = None
     pin: bool | None = None
+    allow: bool | None = None
+
+
+def check_allowed(*answers: Said | None) -> None:
+    """Raises AccessDenied if one of a policy's answers refuses what was asked for."""
+    if any(said is not None and said.allow is False for said in answers):
+        raise S3Error("AccessDenied", "The policy refuses this request.")
 
 
 def kept(said: Said | None) -> str | None:

@@ -22,6 +22,8 @@ from s3d.s3 import model
 from s3d.s3.message import Query
 
 UNKNOWN = "Unknown"
+FORM_UPLOAD = "PostObject"
+"""An upload by a browser's form: the name of the object is in its body."""
 
 _HINT = "x-id"
 """SDKs name the operation in it; any request may have it."""

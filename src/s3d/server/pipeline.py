@@ -22,7 +22,7 @@ from s3d.s3.backend import Backend
 from s3d.s3.errors import RemoteUnreachable, S3Error, error_response
 from s3d.s3.headers import NOT_FORWARDED
 from s3d.s3.message import S3Request, S3Response, body_length
-from s3d.s3.routing import route
+from s3d.s3.routing import FORM_UPLOAD, route
 from s3d.server.access import AllowsOrigin, check_browser, check_host, check_peer
 from s3d.server.access_log import AccessLog, Exchange, new_request_id
 from s3d.server.answer import Answer
@@ -33,7 +33,6 @@ from s3d.server.spool import SpooledBody
 
 log = logging.getLogger("s3d.server")
 
-FORM_UPLOAD = "PostObject"
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NEVER_FORWARDED = frozenset({"CONNECT", "TRACE"})  # methods about the connection; no S3 operation has them
 

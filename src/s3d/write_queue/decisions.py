@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from s3d.filters.decide import USUAL, Decision, Said, Urgency, Use, kept, kept_before
+from s3d.filters.decide import USUAL, Decision, Said, Urgency, Use, check_allowed, kept, kept_before
 from s3d.filters.facts import Facts
 from s3d.filters.rules import Rules
 from s3d.local.database import Connection, Database
@@ -86,24 +86,26 @@ class Decisions:
         return self.verdict(facts.of_request(request, key_bytes(request.key or ""), size, of_bucket), request.said)
 
     async def of_copy(self, request: S3Request, source: Version) -> Verdict:
-        """Of what CopyObject makes of an object that is here. Raises what is wrong with its headers."""
+        """Of what CopyObject makes of an object that is here. Raises what is wrong with its headers, AccessDenied."""
         of_bucket = self._tags_of_bucket(request.bucket or "")
-        return await self._asked(request, facts.of_copy(request, key_bytes(request.key or ""), source, of_bucket))
+        return await self.asked(request, facts.of_copy(request, key_bytes(request.key or ""), source, of_bucket))
 
     async def of_upload(self, request: S3Request, upload: Upload, size: int) -> Verdict:
-        """Of what CompleteMultipartUpload makes of an upload."""
+        """Of what CompleteMultipartUpload makes of an upload. AccessDenied."""
         bucket = request.bucket or ""
-        return await self._asked(request, facts.of_upload(bucket, upload, size, self._tags_of_bucket(bucket)))
+        return await self.asked(request, facts.of_upload(bucket, upload, size, self._tags_of_bucket(bucket)))
 
     async def of_tags(self, request: S3Request, version: Version, tags: str | None) -> Verdict:
-        """Of an object that gets other tags (JSON)."""
+        """Of an object that gets other tags (JSON). AccessDenied."""
         bucket = request.bucket or ""
         known = facts.of_version(bucket, replace(version, tags=tags), self._tags_of_bucket(bucket))
-        return await self._asked(request, known)
+        return await self.asked(request, known)
 
-    async def _asked(self, request: S3Request, known: Facts) -> Verdict:
-        """What the policy says of the object goes with the request."""
+    async def asked(self, request: S3Request, known: Facts) -> Verdict:
+        """Of what a request makes, when that is known: the policy is asked once more, and what it says goes with the
+        request. AccessDenied, if it refuses that."""
         request.said = await self.rules.ask(request.operation, known, request.source_address)
+        check_allowed(request.said)
         return self.verdict(known, request.said)
 
     async def said_again(self, bucket: str, version: Version) -> Said | None:

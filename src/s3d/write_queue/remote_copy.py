@@ -16,12 +16,14 @@ from s3d.write_queue.queue import Queue, check_may_go
 
 _KEYS = "x-amz-copy-source-server-side-encryption-"
 _SIZE = "Content-Length"
+_NOT_NOW = frozenset({429, 500, 502, 503, 504})
+"""The remote may say it another time: without it, nobody knows whether the copy may be made."""
 
 
 async def copy_at_remote(queue: Queue, request: S3Request, source: CopySource) -> S3Response:
-    """The remote's answer to a CopyObject. AccessDenied if the object is to be held. The source is looked at if there is a
+    """The remote's answer to a CopyObject. AccessDenied if the object is to be held, or refused by the policy. The source is looked at if there is a
     filter, a policy, or a bucket whose tag says so; else only tags in the request can say so. What is wrong with the
-    source, the remote says, before what is wrong with the tags. RemoteUnreachable."""
+    source, the remote says, before what is wrong with the tags. RemoteUnreachable, ServiceUnavailable."""
     rules, bucket = queue.decisions.rules, request.bucket or ""
     target = key_bytes(request.key or "")
     await queue.buckets.require(bucket)
@@ -43,21 +45,24 @@ async def copy_at_remote(queue: Queue, request: S3Request, source: CopySource) -
     size = int(head.headers[_SIZE]) if head is not None and _SIZE in head.headers else None
     headers = () if head is None else tuple(head.headers.items())
     known = facts.of_remote_copy(request, target, headers, size, tags, queue.buckets.tags(bucket))
-    if head is not None:
-        request.said = await rules.ask(request.operation, known, request.source_address)
-    check_may_go(queue.decisions.verdict(known, request.said))
+    check_may_go(queue.decisions.verdict(known) if head is None else await queue.decisions.asked(request, known))
     return await queue.after_push(request)
 
 
 async def _asked(queue: Queue, request: S3Request) -> S3Response | None:
-    """None: it is refused. RemoteUnreachable."""
+    """None: it is refused. RemoteUnreachable; ServiceUnavailable if the remote does not say."""
+    response = None
     try:
         response = await read_whole(await queue.inner(request))
+        status = response.status
     except RemoteUnreachable:
         raise
-    except S3Error:  # an embedded store raises what a remote answers
-        return None
-    return response if response.status == 200 else None
+    except S3Error as error:  # an embedded store raises what a remote answers
+        status = error.status
+    if status in _NOT_NOW:
+        message = "The remote S3 does not say now what the source of the copy is."
+        raise S3Error("ServiceUnavailable", message, headers={"Retry-After": "5"})
+    return response if status == 200 else None
 
 
 async def _tags(queue: Queue, request: S3Request) -> Mapping[str, str] | None:

@@ -145,6 +145,69 @@ async def test_no_way_around_by_what_only_the_remote_ignores(it: Gated) -> None:
     for source in ("keep/a", "/bkt/keep/a", "bkt%2Fkeep/a"):
         renamed = CIMultiDict({"x-amz-rename-source": source})
         assert await is_refused("PUT", "k", [("renameObject", "")], headers=renamed, known=True)
+    # The name of the bucket before the key, or the beginning of the key.
+    it.file.write_text('package s3d\n\nallow := false if input.key in {"bkt/a", "b"}\n')
+    await it.judge.reload()
+    for source, expected in (("bkt/a", True), ("bkt/b", True), ("b", True), ("bkt/c", False), ("a", False)):
+        renamed = CIMultiDict({"x-amz-rename-source": source})
+        assert await is_refused("PUT", "k", [("renameObject", "")], headers=renamed, known=True) is expected
+
+
+async def test_what_the_policy_cannot_be_asked_about(it: Gated) -> None:
+    async def code(method: str, key: str | None, query: list[tuple[str, str]], *headers: tuple[str, str]) -> str:
+        fields = CIMultiDict(headers)
+        operation = route(method, BUCKET, key, query, fields)
+        with pytest.raises(S3Error) as raised:
+            await it.gate(S3Request(method, operation, bucket=BUCKET, key=key, query=query, headers=fields))
+        return raised.value.code
+
+    form = ("Content-Type", "multipart/form-data; boundary=x")
+    assert await code("POST", None, [("new", "1")], form) == "InvalidRequest"
+    for name in ("x-amz-copy-source", "X-Amz-Tagging"):
+        assert await code("PUT", "k", [], (name, "other/a"), (name.lower(), "secret/k")) == "InvalidRequest"
+    name = "x-amz-rename-source"
+    assert await code("PUT", "k", [("renameObject", "")], (name, "other/a"), (name, "keep/a")) == "InvalidRequest"
+    assert await code("PUT", "k", [("tagging", "")]) == "MalformedXML"
+
+
+REFUSES_LATER = """
+package s3d
+
+allow := false if input.size > 100
+allow := false if { input.tags.secret; endswith(input.operation, "ObjectTagging") }
+allow := false if { input.operation == "CopyObject"; input.tags.secret }
+allow := false if { input.operation == "DeleteObjectTagging"; count(input.tags) == 0; input.key == "kept" }
+"""
+SECRET = {"TagSet": [{"Key": "secret", "Value": "1"}]}
+
+
+async def test_who_is_let_in_when_it_is_known_what_becomes_of_it(tmp_path: Path) -> None:
+    """Sizes of uploads, what a copy is made of, tags that an object gets."""
+    it = Gated(tmp_path, REFUSES_LATER)
+    await it.open()
+    it.queue.pause()
+    upload = {"UploadId": (await it.call("CreateMultipartUpload", "upload"))["UploadId"]}
+    for size in (101, 100):
+        part = await it.call("UploadPart", "upload", b"x" * size, PartNumber=1, **upload)
+        document = {"MultipartUpload": {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}} | upload
+        assert await refused(it, "CompleteMultipartUpload", "upload", **document) is (size > 100)
+    await it.call("PutObject", "small", b"x")
+    await it.call("PutObject", "kept", b"x")
+    tags = {"TaggingDirective": "REPLACE", "Tagging": "secret=1"}
+    assert await refused(it, "CopyObject", "copy", CopySource=f"{BUCKET}/small", **tags)
+    assert await refused(it, "PutObjectTagging", "small", Tagging=SECRET)
+    assert not await refused(it, "PutObjectTagging", "small", Tagging={"TagSet": [{"Key": "a", "Value": "1"}]})
+    assert await refused(it, "DeleteObjectTagging", "kept")
+    assert it.states() == {"upload": "pending", "small": "pending", "kept": "pending"}
+
+    for key, size, more in (("large", 101, {}), ("tagged", 1, {"Tagging": "secret=1"}), ("there", 1, {})):
+        await call(it.remote.inner, "PutObject", {"Bucket": BUCKET, "Key": key, **more}, b"x" * size)
+    for key, expected in (("large", True), ("tagged", True), ("there", False)):
+        assert await refused(it, "CopyObject", "of-" + key, CopySource=f"{BUCKET}/{key}") is expected
+    assert await refused(it, "PutObjectTagging", "there", Tagging=SECRET)
+    it.is_queued = False
+    assert await refused(it, "PutObjectTagging", "there", Tagging=SECRET)
+    await it.close()
 
 
 async def test_what_is_pushed(it: Gated) -> None:

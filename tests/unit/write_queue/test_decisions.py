@@ -407,6 +407,23 @@ async def test_copies_of_what_is_held(it: Queue) -> None:
 # Limits.
 
 
+@pytest.mark.parametrize("code", ["InternalError", "SlowDown"])
+async def test_a_copy_of_what_the_remote_does_not_tell_about(it: Queue, code: str) -> None:
+    it.only("bucket/*[tag:kind=x]")
+    await call(it.remote.inner, "PutObject", {"Bucket": BUCKET, "Key": "a", "Tagging": "kind=x"}, b"x")
+    for operation in ("HeadObject", "GetObjectTagging"):
+
+        def fail(request: S3Request, operation: str = operation) -> None:
+            if request.operation == operation:
+                raise S3Error(code)
+
+        it.remote.before = fail
+        with pytest.raises(Refused, match="ServiceUnavailable"):
+            await it.call("CopyObject", "copy", CopySource=f"{BUCKET}/a")
+    it.remote.before = lambda request: None
+    await it.call("CopyObject", "copy", CopySource=f"{BUCKET}/a")
+
+
 async def test_held_objects_do_not_block_the_others(tmp_path: Path) -> None:
     async with opened(tmp_path / "queue", max_size=100, max_files=2, held_size=150, held_files=3) as it:
         it.only("bucket/good/*")
