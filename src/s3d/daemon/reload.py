@@ -57,7 +57,10 @@ class Reloader:
                     continue
             self._asked.clear()
             before = self._stamps()
-            await self.reload()
+            try:
+                await self.reload()
+            except Exception:  # the next change of a file is to be seen all the same
+                log.exception("reading the configuration again met a defect")
 
     async def reload(self) -> None:
         """A configuration that cannot be used changes nothing."""

@@ -44,7 +44,7 @@ def failed(on_error: OnError, error: str) -> Answer:
     why = f"no answer of the policy ({error}), on error: {on_error}"
     match on_error:
         case OnError.HOLD:
-            return Answer(why, upload=False, failed=True)
+            return Answer(why, upload=False, cache=False, failed=True)
         case OnError.DENY:
             return Answer(why, allow=False, upload=False, cache=False, failed=True)
         case OnError.ALLOW:

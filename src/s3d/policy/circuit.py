@@ -16,7 +16,10 @@ _SILENT = 2  # requests in a row without an answer in time: one can be a questio
 
 
 class Circuit:
-    """``answers`` asks something and says whether an answer came; ``back`` is called when one has, after it was away."""
+    """``answers`` asks something and says whether an answer came; ``back`` is called when one has, after it was away.
+
+    It ends with the daemon and with nothing else: a server that nobody asks any more would be away for ever.
+    """
 
     def __init__(self, where: str, answers: Callable[[], Awaitable[bool]], back: Callable[[], None]) -> None:
         self._where = where
@@ -56,7 +59,10 @@ class Circuit:
         while not answered:
             await asyncio.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311  no secret
             longest = min(_LAST, longest * 2)
-            answered = await self._answers()
+            try:
+                answered = await self._answers()
+            except Exception:
+                log.exception("asking whether the policy server answers met a defect")
         away = round(time.monotonic() - self._since, 1)
         self.why, self._silent = None, 0
         log.info("the policy server answers again", extra={"policy": self._where, "away_seconds": away})

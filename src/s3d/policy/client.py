@@ -60,7 +60,7 @@ class Client:
             raise Refused(status, _said(data))
         try:
             document: object = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise NoAnswer("the server answers no JSON") from error
         return document
 
@@ -93,7 +93,7 @@ def _said(data: bytes) -> str:
     """What OPA says with an error: a message, and mostly a better one inside."""
     try:
         body: Any = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     match body:
         case {"errors": [{"message": str(message)}, *_]} | {"message": str(message)}:

@@ -14,6 +14,8 @@ import socket
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,46 +28,101 @@ _START = 30.0  # seconds: it takes 0.1
 _END = 2.0  # seconds in which it answers what it was asked
 
 
-class _Link(asyncio.Protocol):
-    """Answers come in the order of the questions."""
+class NotEvaluated(NoAnswer):
+    """The engine ended before it came to this question: another one may answer it."""
 
     def __init__(self) -> None:
-        self.waiting: deque[asyncio.Future[bytes]] = deque()
+        super().__init__("the engine ended")
+
+
+class _Link(asyncio.Protocol):
+    """Answers come in the order of the questions: the first that waits is the one that is evaluated. ``kill`` is called
+    when that takes longer than ``timeout`` (seconds)."""
+
+    def __init__(self, timeout: float, kill: Callable[[], None]) -> None:
         self.transport: asyncio.Transport | None = None
+        self._waiting: deque[asyncio.Future[bytes]] = deque()
+        self._timeout = timeout
+        self._kill = kill
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_over = False
         self._rest = b""
+
+    def ask(self, line: bytes) -> asyncio.Future[bytes]:
+        assert self.transport is not None, "it has ended"  # noqa: S101  whoever asks looks
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting.append(answer)
+        if len(self._waiting) == 1:
+            self._next()
+        self.transport.write(line)
+        return answer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._is_over or not lines:
+            return
         for line in lines:
-            answer = self.waiting.popleft()
+            answer = self._waiting.popleft()
             if not answer.done():  # whoever asked gave up
                 answer.set_result(line)
+        self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        for answer in self.waiting:
-            if not answer.done():
-                answer.set_exception(NoAnswer("the engine ended"))
-        self.waiting.clear()
+        if not self._is_over:
+            self._fail_first("the engine ended")
+        while self._waiting:
+            self._fail(self._waiting.popleft(), NotEvaluated())
+
+    def _next(self) -> None:
+        """The evaluation of the first that waits begins."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(self._timeout, self._too_long) if self._waiting else None
+
+    def _too_long(self) -> None:
+        self._fail_first(f"the policy takes longer than {self._timeout:g} s")
+        self._kill()
+
+    def _fail_first(self, why: str) -> None:
+        """The one that is evaluated has ended the engine."""
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._waiting:
+            self._fail(self._waiting.popleft(), NoAnswer(why))
+
+    def _fail(self, answer: asyncio.Future[bytes], error: NoAnswer) -> None:
+        if not answer.done():
+            answer.set_exception(error)
 
 
 class Engine:
-    """Starts the process. Raises CannotOpen if the policy cannot be used."""
+    """Starts the process. ``timeout``: seconds for an evaluation, from its beginning; the process is ended then. Raises
+    CannotOpen if the policy cannot be used, or no process be started."""
 
-    def __init__(self, path: Path) -> None:
-        self._socket, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  our own program
-                [sys.executable, "-P", "-m", "s3d.policy.worker", str(path)],
-                stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
-                stderr=subprocess.DEVNULL,
-                env={name: value for name, value in os.environ.items() if not name.startswith(_SECRET)},
-                start_new_session=True,  # Ctrl-C on the daemon's terminal is not meant for it
-            )
+    def __init__(self, path: Path, timeout: float) -> None:
+        try:
+            self._socket, theirs = socket.socketpair()
+        except OSError as error:
+            raise _not_started(path, error) from error
+        try:
+            with theirs:
+                self._process = subprocess.Popen(  # noqa: S603  our own program
+                    [sys.executable, "-P", "-m", "s3d.policy.worker", str(path)],
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
+                    stderr=subprocess.DEVNULL,
+                    env={name: value for name, value in os.environ.items() if not name.startswith(_SECRET)},
+                    start_new_session=True,  # Ctrl-C on the daemon's terminal is not meant for it
+                )
+        except OSError as error:
+            self._socket.close()
+            raise _not_started(path, error) from error
+        self._timeout = timeout
         self._link: _Link | None = None
         self._linking: asyncio.Task[None] | None = None
         self._ended = False
@@ -83,14 +140,11 @@ class Engine:
         return self._ended or (self._link is not None and self._link.transport is None)
 
     async def evaluate(self, document: dict[str, Any]) -> object:
-        """Raises NoAnswer."""
+        """What the policy says of an input document. Raises NoAnswer; NotEvaluated if it ended before it came to this one."""
         link = self._link or await self._linked()
-        if self._ended or link.transport is None:
-            raise NoAnswer("the engine ended")
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        link.waiting.append(answer)
-        link.transport.write(json.dumps(document).encode() + b"\n")
-        return _value(await answer)
+        if self.ended:
+            raise NotEvaluated
+        return _value(await link.ask(json.dumps(document).encode() + b"\n"))
 
     def kill(self) -> None:
         """Ends it at once."""
@@ -118,7 +172,8 @@ class Engine:
         return cast("_Link", self._link)
 
     async def _connect(self) -> None:
-        _, self._link = await asyncio.get_running_loop().create_unix_connection(_Link, sock=self._socket)
+        make = partial(_Link, self._timeout, self.kill)
+        _, self._link = await asyncio.get_running_loop().create_unix_connection(make, sock=self._socket)
 
     def _wait(self) -> None:
         try:
@@ -139,13 +194,22 @@ class Engine:
                 line += data
         except TimeoutError as error:
             raise NoAnswer(f"the policy {path} cannot be used: it takes longer than {_START:g} s") from error
+        except OSError as error:
+            raise NoAnswer(f"the policy {path} cannot be used: the engine ended ({error})") from error
         self._socket.setblocking(False)
         return line
 
 
+def _not_started(path: Path, error: OSError) -> CannotOpen:
+    return CannotOpen(f"the policy {path} cannot be used: its engine cannot be started ({error})")
+
+
 def _value(line: bytes) -> object:
     """Raises NoAnswer."""
-    answer = json.loads(line)
+    try:
+        answer = json.loads(line)
+    except RecursionError as error:
+        raise NoAnswer("a value is nested too deeply") from error
     if "error" in answer:
         raise NoAnswer(answer["error"])
     return answer["value"]

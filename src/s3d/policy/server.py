@@ -79,8 +79,9 @@ class PolicyServer:
             return self._failed(Silent(f"no answer within {self._config.timeout:g} s"))
 
     async def reload(self) -> None:
-        """Forgets the answers."""
+        """Forgets the answers, also those that are on their way: they may be of what the policy was."""
         self._remembered.clear()
+        self._on_its_way.clear()
         self._record.forget()
         self._changed()
 
@@ -199,8 +200,10 @@ class PolicyServer:
             return self._failed(error)
 
     def _settle(self, asked: _Asked, answer: Answer) -> None:
-        self._on_its_way.pop(asked.key, None)
-        if not answer.failed and self._config.max_age > 0:
+        is_current = self._on_its_way.get(asked.key) is asked
+        if is_current:
+            del self._on_its_way[asked.key]
+        if is_current and not answer.failed and self._config.max_age > 0:
             self._remembered.pop(asked.key, None)  # so that the oldest is the first
             if len(self._remembered) >= _REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]

@@ -38,6 +38,8 @@ def main() -> int:
             say("value", rego.evaluate(json.loads(line)))
         except NoAnswer as error:
             say("error", str(error))
+        except RecursionError:
+            say("error", "a value is nested too deeply")
     return 0
 
 

@@ -25,7 +25,7 @@ class Reloading:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.applied: list[str] = []
-        self.error: S3Error | None = None
+        self.error: Exception | None = None
         self.reloader = Reloader(self.load(), self.load, self.apply, 0.01)
 
     def load(self) -> Config:
@@ -113,6 +113,18 @@ async def test_a_disk_that_fails_meanwhile(it: Reloading, caplog: pytest.LogCapt
     caplog.clear()
     it.error = None
     it.reloader.ask()
+    await it.until(2)
+
+
+async def test_a_defect_ends_nothing(it: Reloading, caplog: pytest.LogCaptureFixture) -> None:
+    it.error = OSError(24, "Too many open files")
+    it.reloader.ask()
+    await it.until(1)
+    await asyncio.sleep(0.05)
+    assert "reading the configuration again met a defect" in caplog.text
+    caplog.clear()
+    it.error = None
+    it.file.write_text('write_queue_filter = "two"\n')
     await it.until(2)
 
 

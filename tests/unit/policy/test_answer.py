@@ -57,7 +57,7 @@ def test_what_is_no_object_is_no_policy(document: object, kind: str) -> None:
 @pytest.mark.parametrize(
     ("on_error", "values"),
     [
-        (OnError.HOLD, {"upload": False}),
+        (OnError.HOLD, {"upload": False, "cache": False}),
         (OnError.ALLOW, {}),
         (OnError.DENY, {"allow": False, "upload": False, "cache": False}),
     ],

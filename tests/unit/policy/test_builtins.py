@@ -35,7 +35,7 @@ def test_it_is_refused_with_its_line(name: str, tmp_path: Path) -> None:
     path = tmp_path / "policy.rego"
     path.write_text(calls(name)[1])
     with pytest.raises(CannotOpen) as raised:
-        Engine(path)
+        Engine(path, 30.0)
     if name != WITHOUT_LINE:
         assert str(raised.value).startswith(f"{path}:3: there is no function {name} (")
 
@@ -106,7 +106,7 @@ def opa_says(call: str) -> object:
 
 def engine_of(text: str, path: Path) -> Engine:
     path.write_text(text)
-    return Engine(path)
+    return Engine(path, 30.0)
 
 
 async def we_say(text: str, path: Path, document: dict[str, Any] | None = None) -> dict[str, Any]:

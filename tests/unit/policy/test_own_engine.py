@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,7 +180,7 @@ async def test_an_evaluation_that_fails_is_a_failure(write: Write, opened: Opene
     path = write("package s3d\nupload := true\nupload := false if input.size == 10\n")
     policy = opened(PolicyConfig(policy=path))
     answer = await policy.ask(PUT)
-    assert (answer.failed, answer.upload, answer.cache, answer.allow) == (True, False, None, None)
+    assert (answer.failed, answer.upload, answer.cache, answer.allow) == (True, False, False, None)
     assert "two values at once" in answer.why
     assert (await policy.ask(Question("PutObject", size=9))).upload is True
 
@@ -257,18 +259,22 @@ async def test_a_slow_evaluation_does_not_stop_the_loop(write: Write, opened: Op
     assert [(answer.upload, answer.failed) for answer in await asked] == [(True, False)] * 2
 
 
-async def test_an_evaluation_that_takes_too_long_is_ended(write: Write, opened: Opened) -> None:
+async def test_an_evaluation_that_takes_too_long_is_ended_and_takes_nothing_with_it(
+    write: Write, opened: Opened
+) -> None:
     policy = opened(PolicyConfig(policy=write(ENDLESS), timeout=1.0))
     assert isinstance(policy, OwnEngine)
     assert (await policy.ask(PUT)).upload is True
     first = policy._engine
-    answer = await policy.ask(Question("PutObject", "slow", size=1))
-    assert answer.failed
-    assert "the policy takes longer than 1 s" in answer.why
-    policy._config = PolicyConfig(timeout=30.0)  # the start of another one counts
-    assert (await policy.ask(PUT)).upload is True
+    endless, *others = await asyncio.gather(
+        policy.ask(Question("PutObject", "slow", size=1)), *(policy.ask(PUT) for _ in range(40))
+    )
+    assert endless.failed
+    assert "the policy takes longer than 1 s" in endless.why
+    assert {(answer.upload, answer.failed) for answer in others} == {(True, False)}
     assert policy._engine is not first
     assert first._process.returncode == -9
+    assert policy.document()["failures"] == 1
 
 
 async def test_an_engine_that_ends_is_started_again(write: Write, opened: Opened) -> None:
@@ -278,8 +284,97 @@ async def test_an_engine_that_ends_is_started_again(write: Write, opened: Opened
     asked = asyncio.gather(policy.ask(Question("PutObject", "slow", size=1)), policy.ask(PUT))
     await asyncio.sleep(0)
     policy._engine._process.kill()
-    assert [answer.failed for answer in await asked] == [True, True]
+    assert [answer.failed for answer in await asked] == [True, False]
     assert "the engine ended" in (await asked)[0].why
+    assert not (await policy.ask(PUT)).failed
+
+
+async def test_the_time_in_line_is_not_that_of_an_evaluation(write: Write, opened: Opened) -> None:
+    policy = opened(PolicyConfig(policy=write(SLOW), timeout=1.0))
+    assert isinstance(policy, OwnEngine)
+    first = policy._engine
+    begun = time.monotonic()
+    assert not (await policy.ask(Question("PutObject", "slow", size=1))).failed
+    needed = int(1.5 / (time.monotonic() - begun)) + 1
+    answers = await asyncio.gather(*(policy.ask(Question("PutObject", "slow", size=1)) for _ in range(needed)))
+    assert time.monotonic() - begun > 1.0, "longer than the time-out"
+    assert [answer.failed for answer in answers] == [False] * needed
+    assert policy._engine is first
+
+
+async def test_a_question_does_not_wait_for_ever(
+    write: Write, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s3d.policy.own_engine._PATIENCE", 0.2)
+    policy = opened(PolicyConfig(policy=write(ENDLESS), timeout=2.0))
+    assert isinstance(policy, OwnEngine)
+    asked = [policy.ask(Question("PutObject", "slow", size=1)), *(policy.ask(PUT) for _ in range(20))]
+    answers = await asyncio.gather(*asked)
+    assert {answer.failed for answer in answers} == {True}
+    assert "did not come to a question within 0.4 s" in answers[-1].why
+    monkeypatch.undo()
+    assert not (await policy.ask(PUT)).failed
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+async def test_a_start_that_takes_longer_than_an_evaluation_may(
+    write: Write, opened: Opened, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, gives_up: bool
+) -> None:
+    """It goes on when nobody waits for it any more."""
+    policy = opened(PolicyConfig(policy=write("package s3d\nupload := true\n"), timeout=0.3))
+    assert isinstance(policy, OwnEngine)
+    first = policy._engine
+    slow = tmp_path / "modules" / "sitecustomize.py"
+    slow.parent.mkdir()
+    slow.write_text("import time\ntime.sleep(0.6)\n")
+    monkeypatch.setenv("PYTHONPATH", str(slow.parent), prepend=os.pathsep)
+    first.kill()
+    if gives_up:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await policy.ask(PUT)
+        assert policy._engine is first
+    answers = await asyncio.gather(*(policy.ask(PUT) for _ in range(3)))
+    assert {(answer.upload, answer.failed) for answer in answers} == {(True, False)}
+    assert policy._engine is not first
+
+
+async def test_no_process_for_the_engine(
+    write: Write, opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    policy = opened(PolicyConfig(policy=write("package s3d\nupload := true\n")))
+    assert isinstance(policy, OwnEngine)
+
+    def none(*_args: object, **_named: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for name in ("socket.socketpair", "subprocess.Popen"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"s3d.policy.engine.{name}", none)
+            await policy.reload()
+            assert "its engine cannot be started ([Errno 24] Too many open files)" in policy.document()["last_error"]
+            assert not (await policy.ask(PUT)).failed
+            policy._engine.kill()
+            assert "Too many open files" in (await policy.ask(PUT)).why
+        policy._not_before = 0.0
+        assert (await policy.ask(PUT)).upload is True
+    caplog.clear()
+
+
+async def test_after_its_end_no_engine_is_started(write: Write, opened: Opened) -> None:
+    policy = opened(PolicyConfig(policy=write("package s3d\nupload := true\n")))
+    assert isinstance(policy, OwnEngine)
+    await policy.close()
+    assert "s3d ends" in (await policy.ask(PUT)).why
+    assert policy._engine._process.returncode == 0
+
+
+async def test_a_value_that_is_nested_too_deeply(write: Write, opened: Opened) -> None:
+    policy = opened(PolicyConfig(policy=write("package s3d\nx := json.unmarshal(input.headers.deep)\n")))
+    for depth, why in ((900, None), (1100, "a value is nested too deeply"), (100_000, "the engine ended")):
+        answer = await policy.ask(Question("PutObject", headers={"deep": "[" * depth + "]" * depth}))
+        assert answer.failed is (why is not None)
+        assert why is None or why in answer.why
     assert not (await policy.ask(PUT)).failed
 
 
@@ -293,7 +388,7 @@ async def test_an_engine_that_cannot_be_started_again_is_not_tried_each_time(
     policy._engine.kill()
     assert "cannot be read" in (await policy.ask(PUT)).why
     write("package s3d\nupload := true\n")
-    assert "the engine ended" in (await policy.ask(PUT)).why
+    assert "cannot be read" in (await policy.ask(PUT)).why, "it is not tried again so soon"
     monkeypatch.setattr(policy, "_not_before", 0.0)
     assert (await policy.ask(PUT)).upload is True
 

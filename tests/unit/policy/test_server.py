@@ -205,6 +205,8 @@ async def misbehaving() -> AsyncIterator[Callable[..., object]]:
         ({"text": "<html>"}, "the server answers no JSON"),
         ({"body": b"\xff\xfe\x00"}, "the server answers no JSON"),
         ({"text": "[1]"}, "the server answers no JSON object"),
+        ({"text": "[" * 100_000 + "]" * 100_000}, "the server answers no JSON"),
+        ({"status": 500, "text": "[" * 100_000 + "]" * 100_000}, "the server answers 500"),
         ({"text": '{"result": []}'}, "the policy is an array, not an object"),
         ({"text": '{"result": true}'}, "the policy is true, not an object"),
         ({"text": '{"result": {"allow": "yes"}}'}, "allow is a string, not true or false"),
@@ -314,6 +316,49 @@ async def test_a_server_that_says_that_it_is_away(opa: Opa, opened: Opened, stat
     opa.behave()
     await until(lambda: bool(changes))
     assert (await policy.ask(PUT)).upload is True
+
+
+async def test_a_defect_does_not_make_it_away_for_ever(
+    opa: Opa, opened: Opened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    opa.put(SIZES)
+    policy = opened(PolicyConfig(url=opa.url, timeout=LONG))
+    opa.behave(status=503)
+    assert (await policy.ask(PUT)).failed
+
+    async def broken(*_: object) -> None:
+        raise RecursionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("s3d.policy.client.Client.post", broken)
+        await until(lambda: "whether the policy server answers met a defect" in caplog.text)
+    opa.behave()
+    await until(lambda: policy.document()["away"] is None)
+    assert (await policy.ask(PUT)).upload is True
+    caplog.clear()
+
+
+async def test_answers_from_before_a_reload_are_not_kept(opened: Opened, misbehaving: Misbehaving) -> None:
+    """Nor is a question joined to one that was asked before."""
+    values, go_on = [True, False], asyncio.Event()
+    asked: list[bool] = []
+
+    async def answer(_request: web.Request) -> web.Response:
+        asked.append(values[len(asked)])
+        value = asked[-1]
+        await go_on.wait()
+        return web.json_response({"result": {"upload": value}})
+
+    policy = opened(PolicyConfig(url=await misbehaving(answer) + "/v1/data/s3d", timeout=LONG, max_age=LONG))
+    before = asyncio.get_running_loop().create_task(policy.ask(PUT))
+    await until(lambda: len(asked) == 1)
+    await policy.reload()
+    after = asyncio.get_running_loop().create_task(policy.ask(PUT))
+    await until(lambda: len(asked) == 2)
+    go_on.set()
+    assert [(await before).upload, (await after).upload] == [True, False]
+    assert (await policy.ask(PUT)).upload is False
+    assert len(asked) == 2
 
 
 async def test_a_connection_that_was_closed_meanwhile_is_no_failure(opened: Opened) -> None:
