@@ -368,7 +368,7 @@ _ROWS = (
         "AGE",
         values.duration,
         "1s",
-        "How long the policy may take for an answer.",
+        "How long an evaluation of the policy may take, or an answer of the policy server.",
         toml=_NUMBERS,
     ),
     Setting(

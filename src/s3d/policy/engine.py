@@ -140,7 +140,7 @@ class Engine:
         return self._ended or (self._link is not None and self._link.transport is None)
 
     async def evaluate(self, document: dict[str, Any]) -> object:
-        """What the policy says of an input document. Raises NoAnswer; NotEvaluated if it ended before it came to this one."""
+        """What the policy says of an input document. Raises NoAnswer; NotEvaluated if it ended before this one's turn."""
         link = self._link or await self._linked()
         if self.ended:
             raise NotEvaluated

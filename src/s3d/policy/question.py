@@ -28,7 +28,7 @@ class Question:
     identity: str = ""
     """Of the client; empty: anonymous."""
     source_address: str = ""
-    """Of the client, an IPv4 or IPv6 address."""
+    """Of the client, an IPv4 or IPv6 address; empty: it is not known, or there is none."""
     time: float = 0.0
     """Unix seconds."""
 
@@ -53,7 +53,7 @@ class Question:
             "headers": _texts(self.headers),
             "metadata": _texts(self.metadata),
             "identity": _text(self.identity),
-            "source_address": self.source_address,
+            "source_address": self.source_address or None,
         }
         return {name: value for name, value in found.items() if value is not None}
 

@@ -108,11 +108,13 @@ class Decisions:
         check_allowed(request.said)
         return self.verdict(known, request.said)
 
-    async def said_again(self, bucket: str, version: Version) -> Said | None:
-        """What the policy says now of an object that was accepted before."""
+    async def said_again(self, operation: Operation, version: Version) -> Said | None:
+        """What the policy says now of an object that was accepted before, asked as it was then."""
         if self.rules.policy is None:
             return None
-        return await self.rules.ask("PutObject", facts.of_version(bucket, version, self._tags_of_bucket(bucket)))
+        known = facts.of_version(operation.bucket, version, self._tags_of_bucket(operation.bucket))
+        name, address = operation.asked_as()
+        return await self.rules.ask(name, known, address)
 
     def verdict(self, known: Facts, said: Said | None = None) -> Verdict:
         decision: Decision = self.rules.decide(Use.UPLOAD, known, said)
@@ -134,8 +136,16 @@ class Decisions:
         if version is not None:
             self.again(connection, operation, version)
 
-    def again(self, connection: Connection, operation: Operation, version: Version, said: Said | None = None) -> bool:
-        """Decides again, inside a transaction, about an operation that was not begun. Whether anything is different."""
+    def again(
+        self,
+        connection: Connection,
+        operation: Operation,
+        version: Version,
+        said: Said | None = None,
+        asked: str | None = None,
+    ) -> bool:
+        """Decides again, inside a transaction, about an operation that was not begun. ``asked``: what the policy was asked,
+        if it was not what is kept. Whether anything is different."""
         if not newest(connection, operation):
             return False
         if said is None and self.rules.policy is not None:
@@ -143,7 +153,8 @@ class Decisions:
             (text,) = connection.execute(query, (operation.seq,)).fetchone() or (None,)
             said = kept_before(text)
         elif said is not None and not said.failed:
-            connection.execute("UPDATE operation SET said = ? WHERE seq = ?", (kept(said), operation.seq))
+            update = "UPDATE operation SET said = ?, asked = coalesce(?, asked) WHERE seq = ?"
+            connection.execute(update, (kept(said), asked, operation.seq))
         verdict = self.of_version(operation.bucket, version, said)
         due = verdict.due(operation.accepted)
         row = (verdict.state, verdict.priority, due, not verdict.is_known, operation.seq)
@@ -210,7 +221,7 @@ class Deciding:
         async def ask(operation: Operation) -> None:
             version = self._journal.version(operation)
             if version is not None:
-                said[operation.seq] = await self._decisions.said_again(operation.bucket, version)
+                said[operation.seq] = await self._decisions.said_again(operation, version)
 
         if self._decisions.rules.policy is not None:
             for first in range(0, len(page), _AT_ONCE):

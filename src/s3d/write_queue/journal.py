@@ -44,7 +44,7 @@ from s3d.write_queue.operation import (
 
 COLUMNS = (
     "seq, bucket, key, kind, state, accepted, version, size, headers, tags, attempts, next_attempt, error, superseded, "
-    "remote_upload, priority, due, said"
+    "remote_upload, priority, due, said, asked"
 )
 """In the order of `Operation`."""
 

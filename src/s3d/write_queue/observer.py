@@ -17,11 +17,13 @@ from s3d.standalone.store import Call, Store
 from s3d.standalone.version import Version
 from s3d.write_queue.decisions import Decisions, hurry
 from s3d.write_queue.journal import failed, older, remove, remove_tags_of, versioning
-from s3d.write_queue.operation import DELETE, HELD, NO_DEADLINE, PENDING, PUSHING, PUT, TAG, UPLOAD, Operation
+from s3d.write_queue.operation import DELETE, HELD, NO_DEADLINE, PENDING, PUSHING, PUT, TAG, UPLOAD, Operation, asked
 
 _INSERT = """
-INSERT INTO operation (bucket, key, kind, state, accepted, version, size, headers, tags, priority, due, undecided, said)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO operation (
+    bucket, key, kind, state, accepted, version, size, headers, tags, priority, due, undecided, said, asked
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _NO_HEADERS = "[]"
 
@@ -42,6 +44,11 @@ class Accepted(Call):
         """By the policy."""
         found: Said | None = self.request.said
         return found
+
+    @property
+    def asked(self) -> str | None:
+        """What the policy was asked, see `s3d.write_queue.operation.asked`."""
+        return None if self.request.said is None else asked(self.request)
 
 
 class Observer:
@@ -73,7 +80,7 @@ class Observer:
         now = time.time()
         due = verdict.due(now)
         row = (call.bucket, call.key, kind, verdict.state, now, version.seq, version.size, headers, None)
-        connection.execute(_INSERT, (*row, verdict.priority, due, not verdict.is_known, kept(call.said)))
+        connection.execute(_INSERT, (*row, verdict.priority, due, not verdict.is_known, kept(call.said), call.asked))
         if is_behind and verdict.state == PENDING:
             hurry(connection, call.bucket, call.key, verdict.priority, due)
 
@@ -83,7 +90,7 @@ class Observer:
         now = time.time()
         due = verdict.due(now)
         row = (bucket.name, marker.key, DELETE, PENDING, now, marker.seq, 0, _NO_HEADERS, None)
-        connection.execute(_INSERT, (*row, verdict.priority, due, 0, None))
+        connection.execute(_INSERT, (*row, verdict.priority, due, 0, None, None))
         if is_behind:
             hurry(connection, bucket.name, marker.key, verdict.priority, due)
 
@@ -99,10 +106,10 @@ class Observer:
         self._forget(connection, behind)
         if pushed.state == PUSHING:
             row = (bucket.name, version.key, TAG, PENDING, time.time(), None, 0, _NO_HEADERS, tags)
-            connection.execute(_INSERT, (*row, pushed.priority, NO_DEADLINE, 0, None))
+            connection.execute(_INSERT, (*row, pushed.priority, NO_DEADLINE, 0, None, None))
             return
         tagged = dataclasses.replace(version, tags=tags)
-        call.is_usual = not self._decisions.again(connection, pushed, tagged, call.said)
+        call.is_usual = not self._decisions.again(connection, pushed, tagged, call.said, call.asked)
         (call.state,) = connection.execute("SELECT state FROM operation WHERE seq = ?", (pushed.seq,)).fetchone()
 
     def _replace(self, connection: Connection, bucket: str, key: bytes, *, is_held: bool = False) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from s3d.filters.decide import USUAL
+from s3d.s3.message import S3Request
 from s3d.standalone.version import Version
 
 PUT, UPLOAD, DELETE, TAG = "put", "upload", "delete", "tag"
@@ -45,6 +46,8 @@ class Operation:
     """Its deadline (Unix seconds)."""
     said: str | None = None
     """See `s3d.filters.decide.kept`."""
+    asked: str | None = None
+    """See `asked`."""
 
     @property
     def is_urgent(self) -> bool:
@@ -55,6 +58,12 @@ class Operation:
         """The client's headers as they go to the remote."""
         return [(name, value) for name, value in json.loads(self.headers)]
 
+    def asked_as(self) -> tuple[str, str]:
+        """What the policy was asked when the object was accepted: S3's name of the operation, address of the client (empty:
+        not known)."""
+        name, address = json.loads(self.asked) if self.asked else ("PutObject", "")
+        return name, address
+
     def tag_set(self) -> dict[str, str]:
         """Of a tag: tags by key."""
         found: dict[str, str] = json.loads(self.tags) if self.tags else {}
@@ -64,6 +73,11 @@ class Operation:
         """``code``, ``message``, ``status`` and ``at`` (Unix seconds) of the last attempt's error."""
         found: dict[str, Any] | None = json.loads(self.error) if self.error else None
         return found
+
+
+def asked(request: S3Request) -> str:
+    """What else than the object the policy is asked about a request, as text."""
+    return json.dumps([request.operation, request.source_address])
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,10 @@ _NOT_NOW = frozenset({429, 500, 502, 503, 504})
 
 
 async def copy_at_remote(queue: Queue, request: S3Request, source: CopySource) -> S3Response:
-    """The remote's answer to a CopyObject. AccessDenied if the object is to be held, or refused by the policy. The source is looked at if there is a
-    filter, a policy, or a bucket whose tag says so; else only tags in the request can say so. What is wrong with the
-    source, the remote says, before what is wrong with the tags. RemoteUnreachable, ServiceUnavailable."""
+    """The remote's answer to a CopyObject. AccessDenied if the object is to be held, or the policy refuses it. The source
+    is looked at if there is a filter, a policy, or a bucket whose tag says so; else only tags in the request can say so.
+    What is wrong with the source, the remote says, before what is wrong with the tags. RemoteUnreachable,
+    ServiceUnavailable."""
     rules, bucket = queue.decisions.rules, request.bucket or ""
     target = key_bytes(request.key or "")
     await queue.buckets.require(bucket)

@@ -133,5 +133,9 @@ CREATE TRIGGER held_ends AFTER UPDATE OF state ON operation WHEN old.state = 'he
     BEGIN UPDATE usage SET held_bytes = held_bytes - new.size, held_files = held_files - 1; END;
 """
 
-MIGRATIONS = (_FIRST, _SECOND, _THIRD)
+_FOURTH = """
+ALTER TABLE operation ADD COLUMN asked TEXT;    -- JSON, [operation, address]: what else the policy was asked; NULL: nothing
+"""
+
+MIGRATIONS = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """One script for each version of the tables; a released one never changes."""

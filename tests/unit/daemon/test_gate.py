@@ -409,6 +409,45 @@ async def test_what_is_held_is_asked_again_as_time_goes_by(it: Gated, monkeypatc
     assert found["KeyCount"] == 40
 
 
+BY_REQUEST = """
+package s3d
+
+upload := false if input.source_address == "192.0.2.7"
+upload := false if input.operation in {"CopyObject", "CompleteMultipartUpload"}
+upload := true if { input.operation == "PutObjectTagging"; input.source_address == "192.0.2.8" }
+"""
+
+
+async def test_what_is_asked_again_is_asked_as_it_was(tmp_path: Path) -> None:
+    async def ask(operation: str, key: str, address: str, body: bytes = b"", **members: Any) -> None:
+        request = codec.build_request(operation, {"Bucket": BUCKET, "Key": key, **members})
+        request.body, request.source_address = body or request.body, address
+        await it.gate(request)
+
+    it = Gated(tmp_path, BY_REQUEST)
+    await it.open()
+    it.queue.pause()
+    await ask("PutObject", "of-7", "192.0.2.7", b"x")
+    await ask("PutObject", "of-8", "192.0.2.8", b"x")
+    await ask("PutObject", "tagged", "192.0.2.7", b"x")
+    await ask("PutObjectTagging", "tagged", "192.0.2.8", Tagging={"TagSet": []})
+    await it.call("CopyObject", "copy", CopySource=f"{BUCKET}/of-8")
+    upload = {"UploadId": (await it.call("CreateMultipartUpload", "upload"))["UploadId"]}
+    part = await it.call("UploadPart", "upload", b"x", PartNumber=1, **upload)
+    document = {"MultipartUpload": {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}} | upload
+    await it.call("CompleteMultipartUpload", "upload", **document)
+    expected = {"of-7": "held", "of-8": "pending", "tagged": "pending", "copy": "held", "upload": "held"}
+    assert it.states() == expected
+    await it.queue.decide_again()
+    assert it.states() == expected
+    await it.queue.close()
+    await it.queue.open()
+    it.queue.pause()
+    await it.queue.decide_again()
+    assert it.states() == expected
+    await it.close()
+
+
 async def test_what_it_explains(it: Gated) -> None:
     known = Facts(BUCKET, "maps/a", 200, metadata={"alarm": "yes"})
     why = f"policy {it.file}"

@@ -302,9 +302,7 @@ async def test_the_time_in_line_is_not_that_of_an_evaluation(write: Write, opene
     assert policy._engine is first
 
 
-async def test_a_question_does_not_wait_for_ever(
-    write: Write, opened: Opened, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_question_does_not_wait_for_ever(write: Write, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("s3d.policy.own_engine._PATIENCE", 0.2)
     policy = opened(PolicyConfig(policy=write(ENDLESS), timeout=2.0))
     assert isinstance(policy, OwnEngine)

@@ -44,7 +44,7 @@ def test_the_whole_document() -> None:
 
 def test_what_is_not_known_is_not_there() -> None:
     there = set(Question("ListBuckets").document())
-    assert set(FULL.document()) - there == {"bucket", "key", "size", "tags", "bucket_tags"}
+    assert set(FULL.document()) - there == {"bucket", "key", "size", "tags", "bucket_tags", "source_address"}
 
 
 def test_the_names_are_those_of_the_document() -> None:
