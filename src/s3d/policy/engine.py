@@ -28,10 +28,11 @@ _START = 30.0  # seconds: it takes 0.1
 _END = 2.0  # seconds in which it answers what it was asked
 
 
-class NotEvaluated(NoAnswer):
-    """The engine ended before it came to this question: another one may answer it."""
+class Ended(NoAnswer):
+    """The process ended: another one may answer. ``begun``: it was at this question, which may be why."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, begun: bool = False) -> None:
+        self.begun = begun
         super().__init__("the engine ended")
 
 
@@ -73,9 +74,9 @@ class _Link(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         if not self._is_over:
-            self._fail_first("the engine ended")
+            self._fail_first(Ended(begun=True))
         while self._waiting:
-            self._fail(self._waiting.popleft(), NotEvaluated())
+            self._fail(self._waiting.popleft(), Ended())
 
     def _next(self) -> None:
         """The evaluation of the first that waits begins."""
@@ -84,16 +85,16 @@ class _Link(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(self._timeout, self._too_long) if self._waiting else None
 
     def _too_long(self) -> None:
-        self._fail_first(f"the policy takes longer than {self._timeout:g} s")
+        self._fail_first(NoAnswer(f"the policy takes longer than {self._timeout:g} s"))
         self._kill()
 
-    def _fail_first(self, why: str) -> None:
-        """The one that is evaluated has ended the engine."""
+    def _fail_first(self, error: NoAnswer) -> None:
+        """The one that is evaluated is the last of this process."""
         self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
         if self._waiting:
-            self._fail(self._waiting.popleft(), NoAnswer(why))
+            self._fail(self._waiting.popleft(), error)
 
     def _fail(self, answer: asyncio.Future[bytes], error: NoAnswer) -> None:
         if not answer.done():
@@ -140,10 +141,10 @@ class Engine:
         return self._ended or (self._link is not None and self._link.transport is None)
 
     async def evaluate(self, document: dict[str, Any]) -> object:
-        """What the policy says of an input document. Raises NoAnswer; NotEvaluated if it ended before this one's turn."""
+        """What the policy says of an input document. Raises NoAnswer, Ended."""
         link = self._link or await self._linked()
         if self.ended:
-            raise NotEvaluated
+            raise Ended
         return _value(await link.ask(json.dumps(document).encode() + b"\n"))
 
     def kill(self) -> None:

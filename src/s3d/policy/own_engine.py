@@ -1,13 +1,12 @@
 """The policy of a file or a directory, evaluated by a process of s3d's own.
 
-Questions stand in line, and the process has the first few of them: it evaluates one after another. One that takes too long,
-or that ends the process, gets no answer; those behind it are asked again of the next process.
+Questions stand in line, and the process has the first few of them: it evaluates one after another. One that takes too long
+gets no answer, nor does one at which two processes have ended; those behind it are asked again of the next process.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Any
 from s3d.local.directory import CannotOpen
 from s3d.policy.answer import Answer, NoAnswer, read
 from s3d.policy.config import PolicyConfig
-from s3d.policy.engine import Engine, NotEvaluated
+from s3d.policy.engine import Ended, Engine
 from s3d.policy.question import Question
 from s3d.policy.record import Record, log
 
@@ -77,11 +76,16 @@ class OwnEngine:
 
     async def _evaluate(self, document: dict[str, Any]) -> object:
         """Raises NoAnswer."""
+        has_ended_one = False
         while True:
             if self._engine.ended:
                 await self._start_again()
-            with contextlib.suppress(NotEvaluated):
+            try:
                 return await self._engine.evaluate(document)
+            except Ended as error:
+                if error.begun and has_ended_one:
+                    raise
+                has_ended_one |= error.begun
 
     async def _start_again(self) -> None:
         """In a task: whoever asked may give up meanwhile, and others wait for it, too. Raises NoAnswer."""

@@ -6,6 +6,7 @@ The first answer says whether the policy can be used; the end of the input is th
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -22,6 +23,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # where a policy prints to
+    _end_first()
 
     def say(name: str, value: object) -> None:
         output.write(json.dumps({name: value}).encode() + b"\n")
@@ -41,6 +43,12 @@ def main() -> int:
         except RecursionError:
             say("error", "a value is nested too deeply")
     return 0
+
+
+def _end_first() -> None:
+    """Some evaluations take memory without end (a text is replaced that is empty): it is not to be the daemon that ends."""
+    with contextlib.suppress(OSError):  # not Linux, or not allowed
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 if __name__ == "__main__":

@@ -284,9 +284,23 @@ async def test_an_engine_that_ends_is_started_again(write: Write, opened: Opened
     asked = asyncio.gather(policy.ask(Question("PutObject", "slow", size=1)), policy.ask(PUT))
     await asyncio.sleep(0)
     policy._engine._process.kill()
-    assert [answer.failed for answer in await asked] == [True, False]
-    assert "the engine ended" in (await asked)[0].why
+    assert [answer.failed for answer in await asked] == [False, False]
+    await policy.reload()
+    policy._engine._process.kill()  # before it was asked anything
+    policy._engine._process.wait()
     assert not (await policy.ask(PUT)).failed
+    assert policy.document()["failures"] == 0
+
+
+async def test_what_ends_each_engine_has_no_answer(write: Write, opened: Opened) -> None:
+    """A value that is nested 100,000 times ends the process; what is asked beside it is answered."""
+    policy = opened(
+        PolicyConfig(policy=write("package s3d\nx := json.unmarshal(input.key) if input.key\nupload := true\n"))
+    )
+    breaks = Question("PutObject", key="[" * 100_000 + "]" * 100_000)
+    answers = await asyncio.gather(*(policy.ask(question) for question in (PUT, breaks, PUT, breaks, PUT)))
+    assert [answer.failed for answer in answers] == [False, True, False, True, False]
+    assert "the engine ended" in answers[1].why
 
 
 async def test_the_time_in_line_is_not_that_of_an_evaluation(write: Write, opened: Opened) -> None:
