@@ -49,6 +49,11 @@ class _Link(asyncio.Protocol):
         self._is_over = False
         self._rest = b""
 
+    @property
+    def is_in_vain(self) -> bool:
+        """Whether something is evaluated, and nobody waits for any of it any more."""
+        return bool(self._waiting) and all(answer.done() for answer in self._waiting)
+
     def ask(self, line: bytes) -> asyncio.Future[bytes]:
         assert self.transport is not None, "it has ended"  # noqa: S101  whoever asks looks
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -159,6 +164,8 @@ class Engine:
             await self._linking
         if self._link is None:
             self._socket.close()
+        elif self._link.is_in_vain:
+            self._process.kill()
         elif self._link.transport is not None:
             self._link.transport.write_eof()
         await asyncio.to_thread(self._wait)

@@ -381,6 +381,16 @@ async def test_after_its_end_no_engine_is_started(write: Write, opened: Opened) 
     assert policy._engine._process.returncode == 0
 
 
+async def test_the_end_does_not_wait_for_what_nobody_waits_for(write: Write, opened: Opened) -> None:
+    policy = opened(PolicyConfig(policy=write(ENDLESS), timeout=60.0))
+    assert isinstance(policy, OwnEngine)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await policy.ask(Question("PutObject", "slow", size=1))
+    await policy.close()
+    assert policy._engine._process.returncode == -9
+
+
 async def test_a_value_that_is_nested_too_deeply(write: Write, opened: Opened) -> None:
     policy = opened(PolicyConfig(policy=write("package s3d\nx := json.unmarshal(input.headers.deep)\n")))
     for depth, why in ((900, None), (1100, "a value is nested too deeply"), (100_000, "the engine ended")):
