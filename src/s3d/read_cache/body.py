@@ -206,15 +206,16 @@ async def _checked(filling: Filling, entry: Entry, first: int, last: int) -> boo
         span = entry.unchecked(first, last, time.time())
         if span is None:
             return True
-        crcs = entry.crcs(*span)
+        crcs, stamp = entry.crcs(*span), entry.stamp
         wrong = await damaged(entry.handle, span[0], entry.size, crcs)
     except OSError as error:
         log.warning("a file of the cache cannot be read, and is fetched again", extra={"error": str(error)})
-        wrong, span = list(range(first, last)), (first, last)
+        wrong, span, stamp = list(range(first, last)), (first, last), entry.stamp
     if wrong:
         log.warning("blocks of the cache are damaged, and are fetched again", extra={"blocks": len(wrong)})
         filling.lost(entry, wrong)
-    entry.checked(*span)
+    if entry.stamp == stamp:  # else somebody has seen meanwhile that the file is another one
+        entry.checked(*span)
     return not wrong
 
 

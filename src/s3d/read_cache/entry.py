@@ -61,7 +61,8 @@ class Entry:
     window: int = 0
     _blocks: bytearray = field(default_factory=bytearray)
     _crcs: array[int] = field(default_factory=lambda: array("I"))
-    _stamp: tuple[int, int] = (0, 0)
+    stamp: tuple[int, int] = (0, 0)
+    """What the file was like when its blocks were checked, see `stamp_of`."""
     _checked_at: float = 0.0
     _writing: int = 0
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
@@ -137,7 +138,8 @@ class Entry:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """This process changes the file, which is open. What others have done to it so far is not to be forgotten."""
+        """This process changes the file, which is open. What others have done to it so far is not to be forgotten; what
+        they do meanwhile cannot be told from its own changes, so all is to be checked afterwards."""
         if not self._writing:
             self._compare(time.time())
         self._writing += 1
@@ -146,7 +148,8 @@ class Entry:
         finally:
             self._writing -= 1
             if not self._writing and self.handle is not None:
-                self._stamp = stamp_of(self.handle)
+                self.stamp = stamp_of(self.handle)
+                self._forget_checks()
 
     def came(self, first: int, crcs: Iterable[int]) -> None:
         """These blocks are in the file now."""
@@ -176,10 +179,13 @@ class Entry:
     def _compare(self, now: float) -> None:
         """If others have changed the file, or may have since all was checked, it is to be checked again."""
         assert self.handle is not None  # noqa: S101  who reads or writes has opened it
-        stamp = self._stamp if self._writing else stamp_of(self.handle)
-        if stamp != self._stamp or not 0 <= now - self._checked_at < _CHECKED_FOR:
-            self._stamp, self._checked_at = stamp, now
-            self._blocks = self._blocks.replace(bytes((_CHECKED,)), bytes((_PRESENT,)))
+        stamp = self.stamp if self._writing else stamp_of(self.handle)
+        if stamp != self.stamp or not 0 <= now - self._checked_at < _CHECKED_FOR:
+            self.stamp, self._checked_at = stamp, now
+            self._forget_checks()
+
+    def _forget_checks(self) -> None:
+        self._blocks = self._blocks.replace(bytes((_CHECKED,)), bytes((_PRESENT,)))
 
     def checked(self, first: int, last: int) -> None:
         """Those of these blocks that are here are what they were."""
